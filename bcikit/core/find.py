@@ -1,0 +1,81 @@
+"""Parts are found by their place: one file is one part, and dropping it in is the whole registration.
+
+Names are read from the folders without importing anything; a part's module is imported when it is asked for.
+Other packages add parts through the entry points `bcikit.boards`, `bcikit.stages`, `bcikit.sinks`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from .errors import WrongUse, nearest
+from .parts import Part
+
+ROOT = Path(__file__).parent.parent
+ROOMS = {"board": ["acquire"], "stage": ["preprocess", "decode", "decode/*"], "sink": ["effectors", "view"]}
+
+
+@cache
+def where(kind: str) -> dict[str, str]:
+    """{name: 'module' or 'module:Class'} of every part of a kind: board, stage or sink."""
+    places: dict[str, str] = {}
+    for room in ROOMS[kind]:
+        for folder in sorted(p for p in ROOT.glob(room) if p.is_dir() and p.name[0] not in "_."):
+            package = ".".join(("bcikit", *folder.relative_to(ROOT).parts))
+            for module in pkgutil.iter_modules([str(folder)]):
+                if module.name[0] != "_" and not module.ispkg:
+                    places[module.name] = f"{package}.{module.name}"
+    for entry in entry_points(group=f"bcikit.{kind}s"):
+        places.setdefault(entry.name, entry.value)
+    return dict(sorted(places.items()))
+
+
+def part(kind: str, name: str) -> Any:
+    """The class of the part called `name`. Raises WrongUse for an unknown name, or where a library is missing."""
+    places = where(kind)
+    if name not in places:
+        raise WrongUse(
+            f"There is no {kind} called {name!r}.",
+            nearest(name, list(places)) or f"There are {', '.join(places)}.",
+            f"bcikit {kind}s lists them." if kind in ("board", "stage") else "",
+        )
+    module_name, _, cls_name = places[name].partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise WrongUse(
+            f"The {kind} {name!r} needs the library {error.name!r}, which is not installed.",
+            do=f"pip install {error.name}    (or the bcikit extra that holds it; see the README)",
+        ) from error
+    own = [
+        v
+        for v in vars(module).values()
+        if isinstance(v, type) and issubclass(v, Part) and v.__module__ == module_name and v.__name__[0] != "_"
+    ]
+    wanted = cls_name or name.replace("_", "")
+    for cls in own:
+        if cls.__name__ == wanted or cls.__name__.lower() == wanted:
+            return cls
+    raise TypeError(f"{module_name} holds no {kind} named like its file")
+
+
+def parts(kind: str) -> dict[str, Any]:
+    """{name: class} of every part of a kind; imports them all."""
+    return {name: part(kind, name) for name in where(kind)}
+
+
+def parse(kind: str, text: str) -> Any:
+    """A part from the command line's `NAME` or `NAME:key=value,key=value`; a list is written a+b+c."""
+    name, _, rest = text.partition(":")
+    settings: dict[str, str] = {}
+    for item in rest.split(",") if rest else ():
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise WrongUse(f"{text!r}: {item!r} is not key=value.", do=f"Write it as {name}:key=value,key=value.")
+        settings[key.strip()] = value.strip()
+    return part(kind, name.strip()).make(settings)

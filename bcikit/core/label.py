@@ -1,0 +1,80 @@
+"""Privacy labels: what a stream may tell about whom, and for what it may be used.
+
+A label is born at a board, joined where streams meet, and read by the Gate. A stage hands its input's label
+on; only the parts in `DECLASSIFIERS` may call their output less raw than what they were given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """How raw the data are, from most to least."""
+
+    RAW = 0
+    SIGNAL = 1
+    FEATURE = 2
+    DECISION = 3
+    AGGREGATE = 4
+
+
+@dataclass(frozen=True)
+class Label:
+    """level: how raw. inferences: what was inferred. subjects: of whom. purposes: for what it may be used.
+    expires: seconds since 1970, None is never. simulated: no person stands behind it (simulated boards, and
+    recordings signed as made by them, alone bear that word)."""
+
+    level: Level = Level.RAW
+    inferences: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    purposes: frozenset[str] = frozenset()
+    expires: float | None = None
+    simulated: bool = False
+
+    def join(self, other: Label) -> Label:
+        """The label of data made from both: the most raw level, all inferences and subjects, common purposes."""
+        if self.simulated != other.simulated:  # what is simulated limits nothing, and frees nothing
+            person = other if self.simulated else self
+            level = min(self.level, other.level)
+            return Label(level, self.inferences | other.inferences, person.subjects, person.purposes, person.expires)
+        ends = [e for e in (self.expires, other.expires) if e is not None]
+        return Label(
+            min(self.level, other.level),
+            self.inferences | other.inferences,
+            self.subjects | other.subjects,
+            self.purposes & other.purposes,
+            min(ends) if ends else None,
+            self.simulated,
+        )
+
+    def as_dict(self) -> dict:
+        """Plain values, for a file's header."""
+        return {
+            "level": self.level.name,
+            "inferences": sorted(self.inferences),
+            "subjects": sorted(self.subjects),
+            "purposes": sorted(self.purposes),
+            "expires": self.expires,
+            "simulated": self.simulated,
+        }
+
+    @classmethod
+    def from_dict(cls, d: dict) -> Label:
+        """The inverse of `as_dict`; `simulated` is never read back: only a verified signature gives that word."""
+        return cls(
+            Level[d.get("level", "RAW")],
+            frozenset(d.get("inferences", ())),
+            frozenset(d.get("subjects", ())),
+            frozenset(d.get("purposes", ())),
+            d.get("expires"),
+        )
+
+
+UNLABELLED = Label()
+SIMULATED = Label(simulated=True)
+
+# Parts whose output cannot be turned back into the signal, by module: nothing else may lower a level. A window of
+# samples is not among them: it is the signal itself, cut.
+DECLASSIFIERS: dict[str, Level] = {"bcikit.preprocess.bandpower": Level.FEATURE}
