@@ -16,7 +16,6 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -116,9 +115,13 @@ def _said(kind: Any) -> str:
     return {float: "a number", int: "a whole number", bool: "yes or no", str: "a text"}.get(kind, str(kind))
 
 
-@cache
-def settings_of(cls: Any) -> dict[str, Field]:
+_SETTINGS: dict[type, dict[str, Field]] = {}
+
+
+def settings_of(cls: type) -> dict[str, Field]:
     """The settings of a part, in order. Raises TypeError where a field has no `Setting`: that is the author's fault."""
+    if cls in _SETTINGS:
+        return _SETTINGS[cls]
     hints = typing.get_type_hints(cls, include_extras=True)
     found: dict[str, Field] = {}
     for f in fields(cls) if is_dataclass(cls) else ():
@@ -126,6 +129,7 @@ def settings_of(cls: Any) -> dict[str, Field]:
         if about is None:
             raise TypeError(f"{cls.__name__}.{f.name} needs Annotated[type, Setting(...)]")
         found[f.name] = Field(f.name, typing.get_args(hints[f.name])[0], f.default, about)
+    _SETTINGS[cls] = found
     return found
 
 
