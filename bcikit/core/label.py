@@ -6,7 +6,7 @@ on; only the parts in `DECLASSIFIERS` may call their output less raw than what t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -24,7 +24,8 @@ class Level(IntEnum):
 class Label:
     """level: how raw. inferences: what was inferred. subjects: of whom. purposes: for what it may be used.
     expires: seconds since 1970, None is never. simulated: no person stands behind it (simulated boards, and
-    recordings signed as made by them, alone bear that word)."""
+    recordings signed as made by them, alone bear that word). recorded: read from a file, so local sinks need no new
+    grant (only what replays a file says so; what says nothing is taken for a live person)."""
 
     level: Level = Level.RAW
     inferences: frozenset[str] = frozenset()
@@ -32,13 +33,14 @@ class Label:
     purposes: frozenset[str] = frozenset()
     expires: float | None = None
     simulated: bool = False
+    recorded: bool = False
 
     def join(self, other: Label) -> Label:
         """The label of data made from both: the most raw level, all inferences and subjects, common purposes."""
         if self.simulated != other.simulated:  # what is simulated limits nothing, and frees nothing
             person = other if self.simulated else self
             level = min(self.level, other.level)
-            return Label(level, self.inferences | other.inferences, person.subjects, person.purposes, person.expires)
+            return replace(person, level=level, inferences=self.inferences | other.inferences)
         ends = [e for e in (self.expires, other.expires) if e is not None]
         return Label(
             min(self.level, other.level),
@@ -47,6 +49,7 @@ class Label:
             self.purposes & other.purposes,
             min(ends) if ends else None,
             self.simulated,
+            self.recorded and other.recorded,
         )
 
     def as_dict(self) -> dict:
@@ -62,7 +65,8 @@ class Label:
 
     @classmethod
     def from_dict(cls, d: dict) -> Label:
-        """The inverse of `as_dict`; `simulated` is never read back: only a verified signature gives that word."""
+        """The inverse of `as_dict`; `simulated` and `recorded` are never read back: a verified signature gives the one,
+        replaying the other."""
         return cls(
             Level[d.get("level", "RAW")],
             frozenset(d.get("inferences", ())),

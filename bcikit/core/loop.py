@@ -109,6 +109,9 @@ class Loop:
             finally:
                 if frozen:
                     gc.unfreeze()
+        except GeneratorExit:  # the caller has seen enough
+            self.exit = 0
+            raise
         except BciError as error:
             self.exit = error.exit_code
             raise
@@ -204,16 +207,14 @@ class Loop:
     def _close(self) -> None:
         """Board first, so that nothing more comes; then each sink has what is left, hears the end, and closes."""
         try:
-            report_status = self.board.status.state
             self.board.close()
         finally:
             if self.exit is None:
-                self.exit = 0 if self._stop.is_set() else 1
+                self.exit = 1
             report = self.report()
             errors = [e for _, lane in self._lanes if (e := lane.close(report))]
-            self._lanes_closed, self._lanes = self._lanes, []
+            self._lanes = []
             self.line.listen = None
-            self._state = report_status
         if errors and self.exit == 0:
             self.exit = getattr(errors[0], "exit_code", 1)
             raise errors[0]

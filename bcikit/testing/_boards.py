@@ -67,7 +67,9 @@ def board_counts_its_samples(make: Callable[[], Board]) -> None:
 
 def board_closes(make: Callable[[], Board]) -> None:
     """11c. Closing is final and idempotent, also before opening, and leaves no thread and no file or port open."""
-    make().close()
+    unopened = make()
+    assert unopened.status.state, "`status` is asked at any time"
+    unopened.close()
     _read(make(), [0.1], seconds=0.2)  # libraries open what they keep for good
     fds = Path("/proc/self/fd")
     before, threads = len(list(fds.iterdir())) if fds.exists() else 0, threading.active_count()
@@ -75,6 +77,7 @@ def board_closes(make: Callable[[], Board]) -> None:
     _read(board, [0.1], seconds=0.2)
     board.close()
     board.close()
+    assert board.status.state, "`status` is asked at any time"
     assert threading.active_count() <= threads, "a thread is left behind"
     assert not fds.exists() or len(list(fds.iterdir())) <= before, "a file or port is left open"
 

@@ -1,0 +1,62 @@
+# make demo    set up, and watch a simulated person's EEG live (no hardware)
+# make test    set up, lint, and run the tests
+# make lint    ruff and mypy alone
+# make soak    the long tests
+# make wheels  the compiled and the pure wheel, in dist/
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+READY := .venv/.ready-demo
+TESTS := .venv/.ready-test
+DEMO := stream --board synthetic --stage bandpass:low=1,high=40 --stage notch
+
+.PHONY: demo venv test lint soak wheels resolve clean
+
+demo: $(READY)
+	@if [ -t 1 ]; then $(BIN)/bcikit $(DEMO); else $(BIN)/bcikit $(DEMO) --seconds 30; fi
+
+venv: $(READY)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+$(READY): .venv/bin/python pyproject.toml setup.py constraints.txt $(wildcard bcikit/kernels/*.c bcikit/kernels/*.h)
+	@echo "Setting up .venv (a few minutes the first time) ..."
+	$(PIP) --editable .
+	@touch $@
+
+$(TESTS): $(READY)
+	$(PIP) --editable ".[test]"
+	@touch $@
+
+lint: $(TESTS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# What is paced by the wall clock runs after the rest, alone, so that a busy machine does not spoil it.
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not soak and not realtime"
+	$(BIN)/python -m pytest -m "realtime and not soak"
+
+soak: $(TESTS)
+	BCIKIT_SOAK=1 $(BIN)/python -m pytest -m "soak or not realtime" --timeout 3600
+	BCIKIT_SOAK=1 $(BIN)/python -m pytest -m "realtime" --timeout 3600
+
+wheels: $(TESTS)
+	rm -rf dist build
+	$(BIN)/python -m build --wheel --outdir dist
+	rm -rf build
+	BCIKIT_PURE=1 $(BIN)/python -m build --wheel --outdir dist
+
+# That the base dependencies have wheels for the systems that OpenBCI's users sit at.
+resolve: .venv/bin/python
+	for platform in win_amd64 macosx_11_0_arm64; do \
+	  $(BIN)/python tools/base_dependencies.py | xargs $(BIN)/python -m pip download --quiet --only-binary=:all: \
+	    --platform $$platform --python-version 3.11 --constraint constraints.txt --dest out/$$platform || exit 1; \
+	  echo "$$platform: $$(ls out/$$platform | wc -l) wheels"; \
+	done
+
+clean:
+	rm -rf .venv build dist out *.egg-info
