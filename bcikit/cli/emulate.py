@@ -1,0 +1,87 @@
+"""`bcikit emulate`: devices for those who have none, speaking the real wire protocol."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+
+from bcikit.core.errors import WrongUse
+
+
+class _Span(click.ParamType):
+    name = "AT:SECONDS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        at, colon, length = str(value).partition(":")
+        try:
+            span = float(at), float(length)
+            if not colon or not 0 <= span[0] < float("inf") or not 0 < span[1] < float("inf"):
+                raise ValueError
+        except ValueError:
+            raise WrongUse(f"{value!r} is not AT:SECONDS.", "For example 10:2, two seconds from second 10 on.") from None
+        return span
+
+
+class _Ohms(click.ParamType):
+    name = "OHM[+OHM...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        try:
+            ohms = tuple(float(v) for v in str(value).split("+"))
+            if not all(0 <= v < float("inf") for v in ohms):
+                raise ValueError
+        except ValueError:
+            raise WrongUse(f"{value!r} is not a list of resistances.", "For example 5000+12000, in ohm.") from None
+        return ohms
+
+
+def _shared(command: Any) -> Any:
+    """The options that every emulated device has."""
+    for option in reversed(
+        [
+            click.option("--file", type=click.Path(), help="Recording to stream (µV); without it a simulated signal."),
+            click.option("--loop", is_flag=True, help="Begin the recording again at its end."),
+            click.option("--drop", type=float, default=0.0, metavar="P", help="Probability that a packet is lost."),
+            click.option("--garble", type=float, default=0.0, metavar="P", help="Probability of random bytes at a packet."),
+            click.option("--stall", type=_Span(), multiple=True, help="Silence: the radio is out of reach."),
+            click.option("--vanish", type=_Span(), multiple=True, help="The port itself is gone, and comes back."),
+            click.option("--seed", type=int, default=0, metavar="N", help="Of faults and simulated signal."),
+            click.option("--log", type=click.Path(), help="A line for each packet: number, CLOCK_MONOTONIC ns, fate."),
+            click.option("--seconds", type=float, help="End by itself after so long."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _run(device: Any, seconds: float | None) -> None:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: device.stop())
+    try:
+        click.echo(f"port: {device.open()}")
+        device.run(seconds)
+    finally:
+        device.close()
+        click.echo(device.last_words())
+
+
+@click.group()
+def command() -> None:
+    """Emulated devices: try everything without a board. Prints `port: ...` first, at the end one line of JSON."""
+
+
+@command.command()
+@_shared
+@click.option("--daisy/--no-daisy", default=None, help="16 channels; by default as the file has.")
+@click.option("--resistance", type=_Ohms(), default="5000", help="Of each electrode; the last one for the rest.")
+@click.option("--link", type=click.Path(), help="Name of the port; by default in a folder of its own.")
+@click.option("--channel", type=click.IntRange(1, 25), default=7, help="Radio channel of the board.")
+@click.option("--dongle-channel", type=click.IntRange(1, 25), help="Radio channel of the dongle, if it is another.")
+@click.option("--off", is_flag=True, help="The board is switched off; only the dongle answers.")
+def cyton(seconds: float | None, off: bool, **settings: Any) -> None:
+    """An OpenBCI Cyton (and Daisy) on a pseudo-terminal."""
+    from bcikit.acquire.emulate.cyton import Cyton
+
+    _run(Cyton(power=not off, **settings), seconds)
