@@ -50,13 +50,14 @@ wheels: $(TESTS)
 	rm -rf build
 	BCIKIT_PURE=1 $(BIN)/python -m build --wheel --outdir dist
 
-# That the base dependencies have wheels for the systems that OpenBCI's users sit at.
+# That the base dependencies have wheels for the systems that OpenBCI's users sit at (SciPy's for arm64 begin at macOS 12).
 resolve: .venv/bin/python
-	for platform in win_amd64 macosx_11_0_arm64; do \
-	  $(BIN)/python tools/base_dependencies.py | xargs $(BIN)/python -m pip download --quiet --only-binary=:all: \
-	    --platform $$platform --python-version 3.11 --constraint constraints.txt --dest out/$$platform || exit 1; \
-	  echo "$$platform: $$(ls out/$$platform | wc -l) wheels"; \
-	done
+	$(call RESOLVE,windows,--platform win_amd64)
+	$(call RESOLVE,macos,--platform macosx_11_0_arm64 --platform macosx_12_0_arm64)
+
+RESOLVE = $(BIN)/python tools/base_dependencies.py | tr '\n' '\0' | xargs -0 $(BIN)/python -m pip download --quiet \
+	  --only-binary=:all: --python-version 3.11 --constraint constraints.txt --dest out/$(1) $(2) \
+	  && echo "$(1): $$(ls out/$(1) | wc -l) wheels"
 
 clean:
 	rm -rf .venv build dist out *.egg-info
