@@ -22,7 +22,7 @@ class Pipeline(Stage):
     `bridged`; after a longer one every stage's `gap` is called and an event `gap` follows, both with the seconds as
     value. Samples whose index goes back are dropped and counted in `repeated`. Integers are scaled before the first stage
     that does not take them. Behind an event that teaches a stage the chunk is cut, so that learning, too, gives the same
-    bytes at any cut.
+    bytes at any cut. A pipeline within a pipeline teaches its own stages.
 
         line = Pipeline([Bandpass(low=1, high=40), Notch()])
         line.start(stream)
@@ -42,10 +42,6 @@ class Pipeline(Stage):
         return sum(s.settle for s in self.stages)
 
     @property
-    def learns_from(self) -> tuple[str, ...]:  # type: ignore[override]
-        return tuple(dict.fromkeys(n for s in self.stages for n in s.learns_from))
-
-    @property
     def leaky(self) -> bool:  # type: ignore[override]
         return any(s.leaky for s in self.stages)
 
@@ -56,10 +52,11 @@ class Pipeline(Stage):
         self._next: int | None = None  # index of the sample to come
         self._tail: np.ndarray | None = None  # the last sample, for bridging
         self._waiting: list[Event] = []  # events that teach, not yet reached
+        self.teachers = {n for stage in self.stages for n in stage.learns_from}
         self.repeated = 0
-        self._scale = None
+        self.scales = None
         if s.scale is not None and not (self.stages and self.stages[0].counts):
-            self._scale = np.broadcast_to(np.asarray(s.scale, np.float32), (len(s.channels),)).copy()
+            self.scales = np.broadcast_to(np.asarray(s.scale, np.float32), (len(s.channels),)).copy()
             s = s.but(scale=None)
         self.streams = [s]
         for stage in self.stages:
@@ -70,7 +67,7 @@ class Pipeline(Stage):
     def step(self, c: Chunk) -> Chunk:
         """The output for what came, whatever was lost before it."""
         c = self._entered(c)
-        if not self.learns_from:
+        if not self.teachers:
             return self._through(c)
         pieces = []
         for row, teachers in self._lessons(c):
@@ -102,9 +99,6 @@ class Pipeline(Stage):
         for stage in self.stages:
             stage.gap(seconds)
 
-    def adapt(self, event: Event) -> None:
-        self._teach(event)
-
     # -- the entrance
 
     def _entered(self, c: Chunk) -> Chunk:
@@ -132,8 +126,8 @@ class Pipeline(Stage):
         if len(data):
             self._tail = data[-1].copy()
             self._next = first + len(data)
-        if self._scale is not None:
-            data = data.astype(np.float32) * self._scale
+        if self.scales is not None:
+            data = data.astype(np.float32) * self.scales
         return Chunk(data, first, c.time, events)
 
     def _bridged(self, data: np.ndarray, missing: int) -> np.ndarray:
@@ -157,11 +151,9 @@ class Pipeline(Stage):
 
     def _lessons(self, c: Chunk) -> list[tuple[int, list[Event]]]:
         """Rows of `c` behind which something is learnt, in order, each counted from the cut before, and the events."""
-        names = self.learns_from
-        late = [e for e in c.events if e.name in names and e.index < c.first]
-        self._waiting = sorted(
-            [*self._waiting, *(e for e in c.events if e.name in names and e.index >= c.first)], key=lambda e: e.index
-        )
+        taught = [e for e in c.events if e.name in self.teachers]
+        late = [e for e in taught if e.index < c.first]
+        self._waiting = sorted([*self._waiting, *(e for e in taught if e.index >= c.first)], key=lambda e: e.index)
         lessons: list[tuple[int, list[Event]]] = [(0, late)] if late else []
         done = 0
         while self._waiting and math.floor(self._waiting[0].index) < c.end:
