@@ -1,0 +1,364 @@
+"""A simulated person at an EEG amplifier: what the electrodes would show, sample by sample, and the truth about it.
+
+The person does what it is told (`plan`): acts are
+
+    rest, left, right, both, feet      imagines a movement (or ends whatever it does)
+    flicker:HZ                         looks at a light that flickers
+    open, closed                       the eyes
+    blink, clench, pop, pop:CHANNEL    blinks, clenches the jaw; an electrode loses contact for a moment
+    flash:target, flash:other          sees a flash, one it waits for or another
+
+Everything is counted in samples from 0 and drawn from one seed: the same seed and acts give the same bytes, however many
+samples are asked for at a time. Amplitudes are in µV against linked ears, all from `facts.py`.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import WrongUse, nearest
+from ..core.stream import Event
+from ..files.montage import TEN_TWENTY
+from .facts import fact
+from .head import CORTEX, DEEP, MUSCLE, below, eyes, topography
+from .noise import Coloured, Rhythms, recur
+
+ACTS = (*"rest left right both feet open closed blink clench pop".split(), "flash:target", "flash:other", "flicker:HZ")
+IMAGERY = ("left", "right", "both", "feet")
+BY_ITSELF = ("~blink", "~clench", "~pop")  # come, and come again
+INTERNAL = (*BY_ITSELF, "~settled")
+CORTICAL = 32  # sources of the shared background
+# one oscillation each: what sets its size, the peak, the electrode above it
+RHYTHMS = (
+    ("alpha", "alpha_hz", "O1"),
+    ("alpha", "alpha_hz", "O2"),
+    ("mu left", "mu_hz", "C3"),
+    ("mu right", "mu_hz", "C4"),
+    ("beta left", "beta_hz", "C3"),
+    ("beta right", "beta_hz", "C4"),
+    ("beta feet", "beta_hz", "Cz"),
+)
+GAINS = ("alpha", "mu left", "mu right", "beta left", "beta right", "beta feet", "ssvep")
+
+
+def check(act: str, names: Sequence[str], rate: float) -> None:
+    """Raises WrongUse unless `act` is something a person with these electrodes can do."""
+    head, _, tail = act.partition(":")
+    if head == "flicker":
+        try:
+            hz = float(tail)
+        except ValueError:
+            hz = float("nan")
+        if not 1 <= hz <= rate / 2:
+            raise WrongUse(
+                f"The simulated person cannot look at {act!r}.", f"flicker:HZ takes 1 to {rate / 2:g}: flicker:12."
+            )
+    elif head == "pop" and tail:
+        if tail not in names:
+            raise WrongUse(f"No electrode {tail!r} can pop.", f"There are {', '.join(names)}.")
+    elif act not in ACTS:
+        raise WrongUse(f"The simulated person cannot do {act!r}.", f"It can {', '.join(ACTS)}.", nearest(act, list(ACTS)))
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A wave (samples,) that begins at a sample, seen at each electrode with a weight (channels,)."""
+
+    first: int
+    wave: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.wave)
+
+
+class Person:
+    """names: electrodes, spelled as in the montage. mains: 50 or 60 Hz, 0 for none. bad: an electrode without good
+    contact. amplitude: times everything that is of the person. artefacts: whether blinks, clenches and pops come by
+    themselves."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        rate: float,
+        seed: int = 0,
+        mains: float = 50.0,
+        bad: str | None = None,
+        amplitude: float = 1.0,
+        artefacts: bool = True,
+    ) -> None:
+        self.names, self.rate, self.mains = tuple(names), rate, mains
+        self.at = 0  # the sample to come
+        self.intention, self.eyes = "rest", "open"
+        head, back, waves, contact, self._fate, self._chance = (np.random.default_rng([seed, k]) for k in range(6))
+        n = len(self.names)
+        person = np.full(n, amplitude)
+        noisy = np.full(n, fact("contact") * np.sqrt(rate / 250.0))
+        wander = np.full(n, fact("drift"))
+        if bad is not None:
+            k = self.names.index(bad)
+            person[k] *= fact("bad_brain")
+            noisy[k] *= fact("bad_contact")
+            wander[k] *= fact("bad_drift")
+        self._person, self._noisy = person, noisy
+        # the brain: background sources, rhythms, the response to flicker; columns of one matrix
+        own = np.sqrt(1 - fact("shared")) * fact("background")
+        self._background = Coloured(rate, CORTICAL + n, fact("exponent"), back)
+        self._own = own * person
+        peaks = np.array([fact(peak) for _, peak, _ in RHYTHMS])
+        self._rhythms = Rhythms(rate, peaks, fact("width_hz"), waves)
+        self._gain_of = [GAINS.index(name) for name, _, _ in RHYTHMS]
+        self._mix = np.vstack([self._sources(head), self._rhythm_maps(), self._ssvep_map()]) * person
+        # the electrodes
+        self._contact = contact
+        stay = np.exp(-1 / (fact("drift_s") * rate))
+        self._stay, self._push = np.full(n, stay), wander * np.sqrt(1 - stay**2)
+        self._offset = np.zeros(n)
+        self._lines = self._mains_maps(head, bad)
+        # what changes
+        self._gain = self._target = np.array([fact("alpha_open")] + [1.0] * 5 + [0.0])
+        self._flicker_hz = 0.0
+        self._bursts: list[Burst] = []
+        self._plan: list[tuple[int, int, str]] = []  # sample, order of asking, act; sorted
+        self._asked = 0
+        if artefacts:
+            for act in BY_ITSELF:
+                self.plan(self._next(act), act)
+
+    # -- what the person is asked to do
+
+    def plan(self, index: int, act: str) -> int:
+        """Do something at a sample, or at the next one to come if that is past; gives the sample. Raises WrongUse for an
+        act that is none."""
+        if act not in INTERNAL:
+            check(act, self.names, self.rate)
+        index = max(index, self.at)
+        bisect.insort(self._plan, (index, self._asked, act))
+        self._asked += 1
+        return index
+
+    def forget(self) -> None:
+        """Drop what was asked for and has not begun."""
+        self._plan = [p for p in self._plan if p[2] in INTERNAL]
+
+    # -- what the electrodes show
+
+    def samples(self, n: int) -> tuple[np.ndarray, list[Event]]:
+        """The next n samples (n, channels) in µV, float32, and the truth about them."""
+        pieces, events = [], []
+        end = self.at + n
+        while self.at < end:
+            while self._plan and self._plan[0][0] <= self.at:
+                events += self._do(self._plan.pop(0)[2])
+            until = min(end, self._plan[0][0]) if self._plan else end
+            pieces.append(self._rows(until - self.at))
+        data = np.concatenate(pieces) if pieces else np.empty((0, len(self.names)))
+        return data.astype(np.float32), events
+
+    def _rows(self, n: int) -> np.ndarray:
+        """n samples in which nothing new begins."""
+        index = np.arange(self.at, self.at + n)
+        back = self._background.rows(n)
+        k = np.exp(-1 / (self.rate * np.array([fact("block_s")] + [fact("erd_s")] * 5 + [fact("block_s")])))
+        gains = recur(k, self._gain, np.broadcast_to((1 - k) * self._target, (n, len(k))))
+        self._gain = gains[-1].copy()
+        rhythms = self._rhythms.rows(n) * gains[:, self._gain_of]
+        phase = self._flicker_hz / self.rate * index % 1.0
+        flicker = [gains[:, -1] * np.sin(2 * np.pi * h * phase) * self._below_nyquist(h) for h in (1, 2, 3)]
+        sources = np.column_stack([back[:, :CORTICAL], rhythms, *flicker])
+        out = (sources[:, :, None] * self._mix).sum(axis=1)
+        out += back[:, CORTICAL:] * self._own
+        white = self._contact.standard_normal((n, 2, len(self.names)))
+        drift = recur(self._stay, self._offset, white[:, 0] * self._push)
+        self._offset = drift[-1].copy()
+        out += drift
+        out += white[:, 1] * self._noisy
+        for line, (cos, sin) in zip(self._line_phases(index), self._lines, strict=True):
+            out += np.cos(line)[:, None] * cos + np.sin(line)[:, None] * sin
+        self._add_bursts(out, self.at)
+        self.at += n
+        return out
+
+    def _add_bursts(self, out: np.ndarray, first: int) -> None:
+        end = first + len(out)
+        for b in self._bursts:
+            a, z = max(b.first, first), min(b.end, end)
+            if a < z:
+                out[a - first : z - first] += b.wave[a - b.first : z - b.first, None] * b.weights
+        self._bursts = [b for b in self._bursts if b.end > end]
+
+    # -- what happens when
+
+    def _do(self, act: str) -> list[Event]:
+        head, _, tail = act.lstrip("~").partition(":")
+        if act in BY_ITSELF:  # and again, later
+            self.plan(self.at + self._next(act), act)
+            if head == "blink" and self.eyes == "closed":
+                return []
+        if head in ("open", "closed"):
+            self.eyes = head
+            self._aim(alpha=1.0 if head == "closed" else fact("alpha_open"))
+            self._look()
+            return self._tell("eyes", head)
+        if head in ("rest", "flicker", *IMAGERY):
+            return self._intend(head, act)
+        if head == "settled":
+            if self.intention not in IMAGERY:
+                self._aim(**{f"beta {side}": 1.0 for side in ("left", "right", "feet")})
+            return []
+        if head == "blink":
+            self._burst(
+                self._hump(fact("blink_s")) * fact("blink"), _scaled(eyes, self.names, ("Fp1", "Fp2")) * self._person
+            )
+            return self._tell("blink")
+        if head == "clench":
+            for side in ("T7", "T8"):
+                self._burst(
+                    self._muscle(), _scaled(lambda e, s=side: below(e, s, MUSCLE), self.names, (side,)) * self._person
+                )
+            return self._tell("clench")
+        if head == "pop":
+            name = tail or self.names[int(self._chance.integers(len(self.names)))]
+            t = np.arange(round(6 * fact("pop_s") * self.rate)) / self.rate
+            sign = 1 if self._chance.random() < 0.5 else -1
+            self._burst(sign * fact("pop") * np.exp(-t / fact("pop_s")), np.array([float(e == name) for e in self.names]))
+            return self._tell("pop", name)
+        return self._flash(tail)
+
+    def _tell(self, name: str, value: Any = None) -> list[Event]:
+        return [Event(self.at, f"truth:{name}", value)]
+
+    def _intend(self, head: str, act: str) -> list[Event]:
+        before, self.intention = self.intention, act
+        self._flicker_hz = float(act.partition(":")[2]) if head == "flicker" else self._flicker_hz
+        quiet = {name: 1.0 for name in GAINS[1:6]}
+        if head in IMAGERY:
+            spread = fact("erd_spread") * self._chance.standard_normal(3)
+            far = 1 - np.clip(fact("erd") + spread[0], 0, 0.95)
+            near = 1 - np.clip(fact("erd_same") + spread[1], -0.5, 0.95)
+            power = {"left": (near, far, 1), "right": (far, near, 1), "both": (far, far, 1), "feet": (1, 1, far)}[head]
+            for side, p in zip(("left", "right", "feet"), power, strict=True):
+                quiet[f"beta {side}"] = float(np.sqrt(p))
+                if side != "feet":
+                    quiet[f"mu {side}"] = float(np.sqrt(p))
+        elif before in IMAGERY:
+            sides = {"left": ["right"], "right": ["left"], "both": ["left", "right"], "feet": ["feet"]}[before]
+            quiet.update({f"beta {side}": float(np.sqrt(1 + fact("rebound"))) for side in sides})
+            self.plan(self.at + round(fact("rebound_s") * self.rate), "~settled")
+        self._aim(**quiet)
+        self._look()
+        return self._tell("intention", act)
+
+    def _look(self) -> None:
+        looks = self.intention.startswith("flicker") and self.eyes == "open"
+        self._aim(ssvep=min(1.0, 10 / self._flicker_hz) if looks else 0.0)
+
+    def _aim(self, **gains: float) -> None:
+        target = self._target.copy()
+        for name, value in gains.items():
+            target[GAINS.index(name)] = value
+        self._target = target
+
+    def _flash(self, kind: str) -> list[Event]:
+        if self.eyes == "open":
+            seen = self._bump("n1", 0.0)
+            self._burst(seen, _scaled(_pair, self.names, ("O1", "O2")) * self._person)
+            if kind == "target":
+                wave = self._bump("p300", fact("p300_jitter_s") * self._chance.standard_normal())
+                size = max(0.0, 1 + fact("p300_spread") * self._chance.standard_normal())
+                weights = _scaled(partial(below, electrode="Pz", depth=DEEP), self.names, ("Pz",))
+                self._burst(size * wave, weights * self._person)
+        return self._tell("flash", kind)
+
+    def _burst(self, wave: np.ndarray, weights: np.ndarray) -> None:
+        self._bursts.append(Burst(self.at, wave, weights))
+
+    def _next(self, act: str) -> int:
+        """Samples until something happens by itself again."""
+        mean = 60 / fact(f"{act[1:]}_rate")
+        wait = np.exp(0.6 * self._fate.standard_normal() - 0.18) if act == "~blink" else self._fate.exponential()
+        return max(1, round(mean * wait * self.rate))
+
+    # -- shapes
+
+    def _bump(self, name: str, later: float) -> np.ndarray:
+        at, width = fact(f"{name}_s") + later, fact(f"{name}_width_s")
+        t = np.arange(round((at + 4 * width) * self.rate)) / self.rate
+        return fact(name) * np.exp(-0.5 * ((t - at) / width) ** 2)
+
+    def _hump(self, seconds: float) -> np.ndarray:
+        n = round(seconds * self.rate)
+        t = np.arange(n) / n
+        return np.sin(np.pi * t**0.7) ** 2  # the lid closes faster than it opens
+
+    def _muscle(self) -> np.ndarray:
+        n = round(fact("clench_s") * self.rate)
+        spectrum = np.fft.rfft(self._chance.standard_normal(n))
+        hz = np.fft.rfftfreq(n, 1 / self.rate)
+        spectrum[(hz < fact("clench_low_hz")) | (hz > fact("clench_high_hz"))] = 0
+        wave = np.fft.irfft(spectrum, n)
+        return fact("clench") * wave / np.sqrt(np.mean(wave**2)) * np.clip(4 * np.hanning(n), 0, 1)
+
+    # -- maps
+
+    def _sources(self, rng: np.random.Generator) -> np.ndarray:
+        """(CORTICAL, channels): dipoles anywhere in the upper half of the cortex, in any direction."""
+        places = rng.standard_normal((CORTICAL, 3))
+        places[:, 2] = np.abs(places[:, 2]) - 0.3
+        places *= CORTEX / np.linalg.norm(places, axis=1, keepdims=True)
+        moments = rng.standard_normal((CORTICAL, 3)) + 2 * places / CORTEX  # gyri are seen better than sulci
+        size = fact("background") * np.sqrt(fact("shared"))
+
+        def seen(names: Sequence[str]) -> np.ndarray:
+            return np.array([topography(names, p, m) for p, m in zip(places, moments, strict=True)])
+
+        return size * seen(self.names) / np.sqrt((seen(TEN_TWENTY) ** 2).sum(axis=0).mean())
+
+    def _rhythm_maps(self) -> np.ndarray:
+        maps = []
+        for name, _, electrode in RHYTHMS:
+            kind, around = name.split()[0], ("O1", "O2") if name == "alpha" else (electrode,)
+            others = [e for n, _, e in RHYTHMS if n == name]
+            power = sum(np.mean(below(around, e) ** 2) for e in others)  # of all sources of this rhythm, where it is stated
+            maps.append(fact(kind) * below(self.names, electrode) / np.sqrt(power))
+        return np.array(maps)
+
+    def _ssvep_map(self) -> np.ndarray:
+        one = fact("ssvep") * _scaled(_pair, self.names, ("O1", "O2"))
+        return np.array([one, fact("ssvep_2") * one, fact("ssvep_3") * one])
+
+    def _below_nyquist(self, harmonic: int) -> float:
+        return float(harmonic * self._flicker_hz < 0.45 * self.rate)
+
+    def _mains_maps(self, rng: np.random.Generator, bad: str | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        size = fact("mains") * rng.uniform(0.5, 1.5, len(self.names))
+        angle = 2 * np.pi * (rng.random() + 0.1 * rng.standard_normal(len(self.names)))
+        if bad is not None:
+            size[self.names.index(bad)] *= fact("bad_mains")
+        parts = {1: 1.0, 2: fact("mains_2"), 3: fact("mains_3")}
+        self._harmonics = [h for h in parts if 0 < h * self.mains < self.rate / 2]
+        return [(size * parts[h] * np.cos(h * angle), size * parts[h] * np.sin(h * angle)) for h in self._harmonics]
+
+    def _line_phases(self, index: np.ndarray) -> list[np.ndarray]:
+        """Phase of the line, which wanders slowly about its frequency, and of its harmonics."""
+        minute = index / (60.0 * self.rate)
+        turns = self.mains / self.rate * index % 1.0 + fact("mains_hz") * 60 / (2 * np.pi) * np.sin(
+            2 * np.pi * (minute % 1.0)
+        )
+        return [2 * np.pi * h * turns for h in self._harmonics]
+
+
+def _pair(names: Sequence[str]) -> np.ndarray:
+    return below(names, "O1") + below(names, "O2")
+
+
+def _scaled(seen: Callable[[Sequence[str]], np.ndarray], names: Sequence[str], peak: tuple[str, ...]) -> np.ndarray:
+    """A topography that is 1, on average, at the electrodes where its amplitude is stated."""
+    return seen(names) / seen(peak).mean()
