@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import select
-import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 
-from bcikit.core.errors import DeviceTrouble, WrongUse
+from bcikit.core.errors import FileTrouble, WrongUse
 
 NAP_S = 0.02  # the longest wait before looking at everything
 Span = tuple[float, float]  # (seconds after the stream began, for how many seconds)
+
+
+class Firmware(Protocol):
+    """A board: what it answers, what it measures."""
+
+    streaming: bool
+
+    @property
+    def packets_per_s(self) -> float: ...
+    def hear(self, data: bytes) -> bytes: ...
+    def packet(self, number: int, tick: int) -> bytes | None: ...
 
 
 class Emulator:
@@ -32,6 +38,7 @@ class Emulator:
 
     def __init__(
         self,
+        firmware: Firmware,
         *,
         drop: float = 0.0,
         garble: float = 0.0,
@@ -43,12 +50,15 @@ class Emulator:
         for name, p in (("drop", drop), ("garble", garble)):
             if not 0 <= p <= 1:
                 raise WrongUse(f"{name}={p:g} is not a probability.", "It can be 0 to 1.")
+        self.firmware = firmware
         self.drop, self.garble = drop, garble
         self.stall, self.vanish = tuple(stall), tuple(vanish)
         self.rng = np.random.default_rng(seed)
         self.fates = {"sent": 0, "dropped": 0, "garbled": 0, "stalled": 0, "unheard": 0}
         self.ended = False  # the recording is at its end
-        self._log_path, self._log = log, None
+        self._log_path = log
+        self._log: TextIO | None = None
+        self._gone = False
         self._start = self._first = float("nan")  # when the person, and the stream, began
         self._tick = 0  # samples since the person began
         self._number = 0  # packets since the last start
@@ -57,9 +67,6 @@ class Emulator:
         self._failure: BaseException | None = None
 
     # -- what a device says
-
-    packets_per_s: float = 250.0
-    streaming: bool = False
 
     def connect(self) -> str:
         """Bring the port up; returns its name."""
@@ -73,36 +80,46 @@ class Emulator:
         """Wait up to `wait` seconds for commands and obey them."""
         raise NotImplementedError
 
-    def make(self, number: int, tick: int) -> bytes | None:
-        """The packet `number` of the present stream with sample `tick`; None behind the end of the recording."""
+    def write(self, data: bytes) -> bool:
+        """Send a packet on its way; False where nobody reads."""
         raise NotImplementedError
 
-    def write(self, data: bytes) -> bool:
-        """False where nobody reads."""
-        raise NotImplementedError
+    def spoil(self, data: bytes) -> bytes:
+        """The packet as a bad line delivers it: random bytes before it or in its midst."""
+        junk = self.rng.integers(0, 256, int(self.rng.integers(1, 40)), np.uint8).tobytes()
+        cut = int(self.rng.integers(0, len(data))) if self.rng.random() < 0.5 else 0
+        return data[:cut] + junk + data[cut:]
+
+    @property
+    def streaming(self) -> bool:
+        return self.firmware.streaming
 
     # -- running
 
     def run(self, seconds: float | None = None) -> None:
         """Until `stop`, or for `seconds`. `open` must have been called; the port is closed at the end."""
         end = time.monotonic() + seconds if seconds is not None else float("inf")
+        heard = time.monotonic()
         try:
             while not self._halt.is_set() and (now := time.monotonic()) < end:
                 self._meet(now)
-                due = self._start + self._tick / self.packets_per_s if self.streaming else float("inf")
+                due = self._start + self._tick / self.firmware.packets_per_s if self.streaming else float("inf")
                 if due <= now:
                     self._emit()
-                else:
+                if due > now or now - heard > NAP_S:
                     self.listen(max(0.0, min(due - now, end - now, NAP_S)))
+                    heard = now
         finally:
             self._shut()
 
     def open(self) -> str:
         """The name of the port, which is there from now on."""
         if self._log_path is not None and self._log is None:
-            self._log = open(self._log_path, "w", buffering=1)  # noqa: SIM115
+            try:
+                self._log = open(self._log_path, "w", buffering=1)
+            except OSError as error:
+                raise FileTrouble(f"{self._log_path} cannot be written.", str(error)) from error
         self.port = self.connect()
-        self._gone = False
         return self.port
 
     def stop(self) -> None:
@@ -150,20 +167,33 @@ class Emulator:
 
     # -- packets
 
-    def begin(self) -> None:
-        """The host starts the stream. The person begins anew after a stop or at the end, else has gone on meanwhile."""
-        now = time.monotonic()
+    def tell(self, data: bytes) -> bytes:
+        """What the board answers to these characters; the stream begins and ends as they say."""
+        answer = b""
+        for i in range(len(data)):
+            was, pace = self.streaming, self.firmware.packets_per_s
+            answer += self.firmware.hear(data[i : i + 1])
+            if self.streaming and not was:
+                self._begin()
+            elif self.streaming and pace != self.firmware.packets_per_s:
+                self._catch_up()
+            elif was and not self.streaming and data[i : i + 1] != b"v":
+                self._start = float("nan")  # stopped, not reset: the next stream begins the recording anew
+        return answer
+
+    def _begin(self) -> None:
+        """The person begins anew after a stop or at the end of the recording, else has gone on meanwhile."""
         if self._start != self._start or self.ended:
-            self._start, self._tick, self.ended = now, 0, False
+            self._start, self._tick, self.ended = time.monotonic(), 0, False
         else:
-            self._tick = max(self._tick, int((now - self._start) * self.packets_per_s) + 1)
+            self._catch_up()
         if self._first != self._first:
-            self._first = now
+            self._first = self._start
         self._number = 0
 
-    def rewind(self) -> None:
-        """The host stopped the stream: the next one begins the recording anew."""
-        self._start = float("nan")
+    def _catch_up(self) -> None:
+        self._tick = int((time.monotonic() - self._start) * self.firmware.packets_per_s) + 1
+        self._tick += self._tick % 2  # where two packets make a sample, begin with the first
 
     def _within(self, spans: tuple[Span, ...], now: float) -> bool:
         since = now - self._first
@@ -182,9 +212,9 @@ class Emulator:
         self._gone = gone
 
     def _emit(self) -> None:
-        data = self.make(self._number, self._tick)
+        data = self.firmware.packet(self._number, self._tick)
         if data is None:
-            self.ended, self.streaming = True, False
+            self.ended, self.firmware.streaming = True, False
             return
         running = self.summary["packets"]
         self._number += 1
@@ -197,101 +227,9 @@ class Emulator:
         else:
             fate = "sent"
             if hurt < self.garble:
-                junk = self.rng.integers(0, 256, int(self.rng.integers(1, 40)), np.uint8).tobytes()
-                cut = int(self.rng.integers(0, len(data))) if self.rng.random() < 0.5 else 0
-                data, fate = data[:cut] + junk + data[cut:], "garbled"
+                data, fate = self.spoil(data), "garbled"
             if not self.write(data):
                 fate = "unheard"
         self.fates[fate] += 1
         if self._log is not None:
             self._log.write(f"{running},{time.monotonic_ns()},{fate}\n")
-
-
-class Pty:
-    """A pseudo-terminal under a stable name: a symbolic link that follows it when it comes back as another."""
-
-    def __init__(self, link: str | Path | None = None) -> None:
-        if sys.platform == "win32":
-            raise WrongUse("There are no pseudo-terminals on Windows.", do="Run `bcikit emulate` on Linux or macOS.")
-        self._folder = None if link is not None else tempfile.mkdtemp(prefix="bcikit-")
-        self.link = Path(link) if link is not None else Path(str(self._folder)) / "port"
-        if os.path.lexists(self.link) and (not self.link.is_symlink() or self.link.exists()):
-            raise WrongUse(
-                f"{self.link} is there already.", "It may be the port of another emulator.", "Give another --link."
-            )
-        self._master = -1
-
-    def up(self) -> str:
-        import tty
-
-        self._master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(self._master, False)
-        self._name = os.ttyname(slave)
-        os.close(slave)  # so that reading tells whether anybody has the port open
-        self.open = False
-        fresh = self.link.with_name(f".{self.link.name}.{os.getpid()}")
-        try:
-            os.symlink(self._name, fresh)
-            os.replace(fresh, self.link)
-        except OSError as error:
-            self.down()
-            raise DeviceTrouble(f"{self.link} cannot be made.", str(error), "Give another --link.") from error
-        return str(self.link)
-
-    def down(self) -> None:
-        """The port is gone: who has it open gets a hang-up."""
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
-        with contextlib.suppress(OSError):
-            if self.link.is_symlink() and os.readlink(self.link) == self._name:
-                os.unlink(self.link)
-
-    def remove(self) -> None:
-        self.down()
-        if self._folder is not None:
-            with contextlib.suppress(OSError):
-                os.rmdir(self._folder)
-
-    def read(self, wait: float) -> bytes:
-        """What the host wrote; b'' after `wait` seconds without."""
-        if self._master < 0:
-            time.sleep(wait)
-            return b""
-        if self.open:
-            select.select([self._master], [], [], wait)
-        try:
-            data = os.read(self._master, 4096)
-        except BlockingIOError:
-            self.open = True
-            return b""
-        except OSError:
-            data = b""
-        if data:
-            self.open = True
-            return data
-        if self.open:
-            self._drain()
-        self.open = False
-        time.sleep(min(wait, 0.005))
-        return b""
-
-    def write(self, data: bytes) -> bool:
-        """False where nobody reads: as of a real port, nothing is kept for a host that is not there."""
-        if not self.open or self._master < 0:
-            return False
-        try:
-            return os.write(self._master, data) == len(data)
-        except OSError:
-            return False
-
-    def _drain(self) -> None:
-        import termios
-
-        with contextlib.suppress(OSError, termios.error):
-            slave = os.open(self._name, os.O_RDWR | os.O_NOCTTY)
-            try:
-                termios.tcflush(slave, termios.TCIOFLUSH)
-            finally:
-                os.close(slave)

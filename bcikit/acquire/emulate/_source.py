@@ -16,7 +16,9 @@ class Played:
     """A recording, in µV and g. Where its rate is not the board's, the row of the same time is taken."""
 
     def __init__(self, path: str | Path, loop: bool = False) -> None:
-        recording = _read(str(path))
+        from bcikit.files.read import read
+
+        recording = read(str(path))
         stream = recording.stream
         data = recording.data.astype(np.float64)
         exg = stream.of_kind(*EXG) or [i for i, c in enumerate(stream.channels) if c.unit == "µV"]
@@ -64,22 +66,3 @@ Source = Played | Simulated
 
 def source(file: str | Path | None, channels: int, seed: int, loop: bool) -> Source:
     return Played(file, loop) if file is not None else Simulated(channels, seed)
-
-
-def _read(path: str):  # type: ignore[no-untyped-def]
-    try:
-        from bcikit.files.read import read
-    except ImportError:
-        return _gui_text(path)
-    return read(path)
-
-
-def _gui_text(path: str):  # type: ignore[no-untyped-def]
-    from bcikit.core.stream import Channel, Stream, recording
-
-    lines = Path(path).read_text().splitlines()
-    n = next((int(s.split("=")[1]) for s in lines if s.startswith("%Number of channels")), 8)
-    rate = next(float(s.split("=")[1].split()[0]) for s in lines if s.startswith("%Sample Rate"))
-    rows = [s.split(",")[1 : n + 4] for s in lines if s[:1].isdigit()]
-    channels = [Channel(f"EXG{i}") for i in range(n)] + [Channel(a, "accel", "g") for a in "xyz"]
-    return recording(Stream("gui", rate, tuple(channels)), np.array(rows, float))

@@ -1,7 +1,7 @@
 """An emulated OpenBCI Cyton, alone or with a Daisy, on a pseudo-terminal: the board behind its radio and USB dongle.
 
 Sources of the facts: OpenBCI's "Cyton Board SDK", the firmware OpenBCI_Radios of the dongle, and what BrainFlow's driver
-expects. With a Daisy the packets alternate: even numbers bear channels 9-16, odd ones 1-8, 125 samples a second.
+expects.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ._emulator import Emulator, Pty
-from ._firmware import Firmware, packet
+from ._cyton import CytonFirmware
+from ._emulator import Emulator
+from ._pty import Pty
 from ._source import source
 
 DOWN = b"Failure: Communications timeout - Device failed to poll Host$$$"
@@ -37,21 +38,17 @@ class Cyton(Emulator):
         seed: int = 0,
         **faults: Any,
     ) -> None:
-        super().__init__(seed=seed, **faults)
         played = source(file, 16 if daisy else 8, seed, loop)
         both = played.channels > 8 if daisy is None else daisy
-        self.firmware = Firmware(played, 16 if both else 8, resistance)
+        super().__init__(CytonFirmware(played, 16 if both else 8, resistance), seed=seed, **faults)
+        self.firmware: CytonFirmware
         self.power, self.channel, self.dongle_channel = power, channel, dongle_channel or channel
         self._pty = Pty(link)
         self._radio = b""
 
     @property
-    def streaming(self) -> bool:  # type: ignore[override]
-        return self.firmware.streaming and not self.ended
-
-    @streaming.setter
-    def streaming(self, on: bool) -> None:
-        self.firmware.streaming = on
+    def streaming(self) -> bool:
+        return self.firmware.streaming and self.firmware.rate == 250  # the radio bears no more
 
     def connect(self) -> str:
         return self._pty.up()
@@ -65,22 +62,6 @@ class Cyton(Emulator):
 
     def write(self, data: bytes) -> bool:
         return self._pty.write(data)
-
-    def make(self, number: int, tick: int) -> bytes | None:
-        if self.firmware.channels == 16:
-            measured = self.firmware.counts(tick // 2, self.packets_per_s / 2)
-            part = slice(0, 8) if number % 2 else slice(8, 16)
-        else:
-            measured = self.firmware.counts(tick, self.packets_per_s)
-            part = slice(0, 8)
-        if measured is None:
-            return None
-        return packet(number, measured[0][part], *self.firmware.aux(tick, measured[1]))
-
-    def begin(self) -> None:
-        super().begin()
-        if self.firmware.channels == 16:  # both halves of a sample, in their order
-            self._tick += self._tick % 2
 
     # -- what the host writes
 
@@ -104,17 +85,7 @@ class Cyton(Emulator):
 
     def _board(self, data: bytes) -> bytes:
         """Characters that the dongle sends on to the board, if it can."""
-        if not self._linked:
-            return DOWN
-        answer = b""
-        for i in range(len(data)):
-            was = self.firmware.streaming
-            answer += self.firmware.hear(data[i : i + 1])
-            if self.firmware.streaming and not was:
-                self.begin()
-            elif data[i : i + 1] == b"s" and was:
-                self.rewind()
-        return answer
+        return self.tell(data) if self._linked else DOWN
 
     def _dongle(self, command: bytes) -> bytes:
         """The dongle's own commands: 0xF0, code, value."""

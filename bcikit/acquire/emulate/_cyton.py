@@ -30,26 +30,36 @@ DEFAULT = "060110"  # on, gain 24, normal input, in bias, SRB2, not SRB1
 TONE_HZ, TONE_A, SERIES_OHM = 31.25, 6e-9, 2200.0
 
 
-class Firmware:
+class CytonFirmware:
     """One board: its settings, its answers, its packets. channels: 8, or 16 with a Daisy.
 
     resistance: ohm between each electrode and the skin; channels beyond the list have the last one given."""
 
-    def __init__(self, source: Source, channels: int = 8, resistance: tuple[float, ...] = (5000.0,)) -> None:
+    def __init__(self, source: Source, channels: int, resistance: tuple[float, ...], wifi: bool = False) -> None:
         self.source, self.channels, self.daisy = source, channels, channels == 16
         self.ohm = np.array([resistance[min(i, len(resistance) - 1)] for i in range(16)])
-        self.wifi = False
+        self.wifi = wifi
+        self.rate, self.mode, self.marker = 250, 0, 0  # outlive a soft reset
         self._heard = ""
-        self.reset()
+        self._reset()
 
-    def reset(self) -> None:
-        self.streaming, self.rate, self.mode, self.marker = False, 250, 0, 0
-        self.defaults()
+    @property
+    def kind(self) -> str:
+        return "daisy" if self.channels == 16 else "cyton"
 
-    def defaults(self) -> None:
-        self.settings = [DEFAULT] * 16
+    def _reset(self) -> None:
+        self.streaming = False
         self.lead_off = np.zeros(16)
-        self.test = (0, 0)
+        self._test = (0, 0)  # of the ADS1299's own signal: peak in VREF / 2400, period in samples
+        self._settle([DEFAULT] * 16)
+
+    def _settle(self, settings: list[str]) -> None:
+        """Channel settings, each of six digits: power down, gain, input, bias, SRB2, SRB1."""
+        self.settings = settings
+        on = [s[0] == "0" for s in settings]
+        self.gain = np.array([GAINS[min(int(s[1]), 6)] for s in settings], float)
+        self._normal = np.array([o and s[2] == "0" for o, s in zip(on, settings, strict=True)], float)
+        self._tested = np.array([o and s[2] == "5" for o, s in zip(on, settings, strict=True)], float)
 
     # -- commands
 
@@ -66,7 +76,7 @@ class Firmware:
     def _obey(self, command: str) -> str:
         char = command[0]
         if char == "v":
-            self.reset()
+            self._reset()
             daisy = "On Daisy ADS1299 Device ID: 0x3E\n" if self.daisy else ""
             return (
                 f"OpenBCI V3 8-16 channel\nOn Board ADS1299 Device ID: 0x3E\n{daisy}"
@@ -87,15 +97,17 @@ class Firmware:
         if char in "xz":
             return self._channel(command)
         if char in TESTS:
-            kind, *self.test = TESTS[char]
-            self.settings = ["0" + s[1] + str(kind) + s[3:] for s in self.settings]
+            kind, *test = TESTS[char]
+            self._test = (test[0], test[1])
+            self._settle([f"0{s[1]}{kind}{s[3:]}" for s in self.settings])
             return "Success: Configured internal test signal."
         if char in OFF[: self.channels]:
             return self._power(OFF.index(char), "1")
         if char in ON[: self.channels]:
             return self._power(ON.index(char), "0")
         if char == "d":
-            self.defaults()
+            self.lead_off[:] = 0
+            self._settle([DEFAULT] * 16)
             return "updating channel settings to default"
         if char in "cC":
             return self._size(char)
@@ -132,11 +144,11 @@ class Firmware:
         if command[0] == "z":
             self.lead_off[index] = bits.count("1")
             return f"Success: Lead off set for {index + 1}"
-        self.settings[index] = bits
+        self._settle([bits if i == index else s for i, s in enumerate(self.settings)])
         return f"Success: Channel set for {index + 1}"
 
     def _power(self, index: int, down: str) -> str:
-        self.settings[index] = down + self.settings[index][1:]
+        self._settle([down + s[1:] if i == index else s for i, s in enumerate(self.settings)])
         return ""
 
     def _size(self, char: str) -> str:
@@ -160,22 +172,14 @@ class Firmware:
         row = self.source.at(tick, rate)
         if row is None:
             return None
-        volts, gain = np.zeros(16), np.ones(16)
+        volts = np.zeros(16)
         n = min(len(row[0]), 16)
         volts[:n] = np.nan_to_num(row[0][:n]) * 1e-6
         volts += self.lead_off * TONE_A * (self.ohm + SERIES_OHM) * math.sin(2 * math.pi * TONE_HZ * tick / rate)
-        for i, setting in enumerate(self.settings):
-            gain[i] = GAINS[min(int(setting[1]), 6)]
-            kind = setting[2]
-            if kind == "5":  # the ADS1299's own test: VREF / 2400, a square wave of about 1 or 2 Hz, or constant
-                peak, period = self.test
-                level = -1 if period and tick % period >= period // 2 else 1
-                volts[i] = peak * level * VREF_V / 2400
-            elif kind != "0":
-                volts[i] = 0.0
-            if setting[0] == "1":
-                volts[i] = 0.0
-        counts = np.clip(np.rint(volts * gain * FULL / VREF_V), -FULL - 1, FULL).astype(np.int64)
+        peak, period = self._test
+        level = -1 if period and tick % period >= period // 2 else 1
+        volts = volts * self._normal + peak * level * VREF_V / 2400 * self._tested
+        counts = np.clip(np.rint(volts * self.gain * (FULL / VREF_V)), -FULL - 1, FULL).astype(np.int64)
         accel = np.zeros(3, np.int64)
         accel[: len(row[1])] = np.clip(np.rint(np.nan_to_num(row[1]) / G_PER_COUNT), -32768, 32767)
         return counts, accel
@@ -193,8 +197,19 @@ class Firmware:
             return bytes((marker, 0, 0, 0, 0, 0)), 0xC1
         return struct.pack(">3h", *(int(a) for a in accel)), 0xC0
 
+    def packet(self, number: int, tick: int) -> bytes | None:
+        """Packet `number` of a stream, `tick` packets after its person began: 0xA0, number, 8 channels of 24 bits, 6
+        auxiliary bytes, 0xCx. With a Daisy two packets make a sample: over the radio first channels 9-16, then 1-8, the
+        numbers counting on; over WiFi first 1-8, then 9-16, both with the same number."""
+        step = self.channels // 8
+        measured = self.counts(tick // step, self.packets_per_s / step)
+        if measured is None:
+            return None
+        daisy = step == 2 and number % 2 == (1 if self.wifi else 0)
+        data = b"".join(int(c).to_bytes(3, "big", signed=True) for c in measured[0][8 * daisy : 8 * daisy + 8])
+        aux, footer = self.aux(tick, measured[1])
+        return bytes((0xA0, (number // step if self.wifi else number) & 0xFF)) + data + aux + bytes((footer,))
 
-def packet(number: int, counts: np.ndarray, aux: bytes, footer: int) -> bytes:
-    """The 33 bytes of one packet: 0xA0, number, 8 channels of 24 bits, 6 auxiliary bytes, 0xCx."""
-    data = b"".join(int(c).to_bytes(3, "big", signed=True) for c in counts)
-    return bytes((0xA0, number & 0xFF)) + data + aux + bytes((footer,))
+    @property
+    def packets_per_s(self) -> float:
+        return self.rate * self.channels / 8 if self.wifi else 250.0
