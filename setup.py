@@ -1,0 +1,24 @@
+"""Builds the inner loops (bcikit/kernels/_kernels.c). With BCIKIT_PURE=1, or without a compiler, NumPy does their work:
+the first gives a wheel for every system, py3-none-any."""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
+
+KERNELS = Extension(
+    "bcikit.kernels._kernels",
+    ["bcikit/kernels/_kernels.c"],
+    depends=["bcikit/kernels/_loops.h"],
+    define_macros=[("Py_LIMITED_API", "0x030B0000")],
+    py_limited_api=True,
+    optional=True,
+    extra_compile_args=FLAGS,
+)
+
+if os.environ.get("BCIKIT_PURE") == "1":
+    setup()
+else:
+    setup(ext_modules=[KERNELS], options={"bdist_wheel": {"py_limited_api": "cp311"}})
