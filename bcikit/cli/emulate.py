@@ -57,8 +57,9 @@ def _shared(command: Any) -> Any:
 
 
 def _run(device: Any, seconds: float | None) -> None:
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: device.stop())
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: device.stop())
     try:
         click.echo(f"port: {device.open()}")
         device.run(seconds)
@@ -72,11 +73,15 @@ def command() -> None:
     """Emulated devices: try everything without a board. Prints `port: ...` first, at the end one line of JSON."""
 
 
+_link = click.option("--link", type=click.Path(), help="Name of the port; by default in a folder of its own.")
+_resistance = click.option("--resistance", type=_Ohms(), default="5000", help="Of each electrode; the last for the rest.")
+
+
 @command.command()
 @_shared
+@_resistance
+@_link
 @click.option("--daisy/--no-daisy", default=None, help="16 channels; by default as the file has.")
-@click.option("--resistance", type=_Ohms(), default="5000", help="Of each electrode; the last one for the rest.")
-@click.option("--link", type=click.Path(), help="Name of the port; by default in a folder of its own.")
 @click.option("--channel", type=click.IntRange(1, 25), default=7, help="Radio channel of the board.")
 @click.option("--dongle-channel", type=click.IntRange(1, 25), help="Radio channel of the dongle, if it is another.")
 @click.option("--off", is_flag=True, help="The board is switched off; only the dongle answers.")
@@ -85,3 +90,27 @@ def cyton(seconds: float | None, off: bool, **settings: Any) -> None:
     from bcikit.acquire.emulate.cyton import Cyton
 
     _run(Cyton(power=not off, **settings), seconds)
+
+
+@command.command()
+@_shared
+@_resistance
+@_link
+def ganglion(seconds: float | None, **settings: Any) -> None:
+    """An OpenBCI Ganglion behind its BLED112 dongle, on a pseudo-terminal."""
+    from bcikit.acquire.emulate.ganglion import Ganglion
+
+    _run(Ganglion(**settings), seconds)
+
+
+@command.command()
+@_shared
+@_resistance
+@click.option("--board", type=click.Choice(["cyton", "daisy", "ganglion"]), default="cyton", help="What is under it.")
+@click.option("--address", default="127.0.0.1", help="Where it serves HTTP.")
+@click.option("--port", type=click.IntRange(0, 65535), default=80, help="BrainFlow always asks 80; 0 is any free one.")
+def wifi(seconds: float | None, **settings: Any) -> None:
+    """An OpenBCI WiFi shield on loopback."""
+    from bcikit.acquire.emulate.wifi import Wifi
+
+    _run(Wifi(**settings), seconds)

@@ -54,7 +54,7 @@ class Emulator:
         self.drop, self.garble = drop, garble
         self.stall, self.vanish = tuple(stall), tuple(vanish)
         self.rng = np.random.default_rng(seed)
-        self.fates = {"sent": 0, "dropped": 0, "garbled": 0, "stalled": 0, "unheard": 0}
+        self.fates = dict.fromkeys(("sent", "dropped", "garbled", "stalled", "vanished", "unheard"), 0)
         self.ended = False  # the recording is at its end
         self._log_path = log
         self._log: TextIO | None = None
@@ -221,7 +221,7 @@ class Emulator:
         self._tick += 1
         lost, hurt = self.rng.random(2)
         if self._gone or self.silent:
-            fate = "stalled"
+            fate = "vanished" if self._gone else "stalled"
         elif lost < self.drop:
             fate = "dropped"
         else:

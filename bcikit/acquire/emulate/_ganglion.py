@@ -113,8 +113,8 @@ class GanglionFirmware:
             return None
         packed = 0
         for count in (*first[0], *second[0]):
-            value = int(count) >> (24 - bits)
-            packed = packed << bits | ((value & ~1 | (count < 0)) & (1 << bits) - 1)
+            value = int(count) >> (24 - bits) & ~1 | int(count < 0)
+            packed = packed << bits | value & (1 << bits) - 1
         number %= 100
         if not self.accelerometer:
             return bytes((100 + number,)) + packed.to_bytes(19, "big")

@@ -80,7 +80,7 @@ class Pty:
         if self.open:
             self._drain()
         self.open = False
-        time.sleep(min(wait, 0.005))
+        time.sleep(min(wait, 0.01))
         return b""
 
     def write(self, data: bytes) -> bool:
