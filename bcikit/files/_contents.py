@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import FileTrouble, WrongUse
+from ..core.errors import FileTrouble
 from ..core.stream import Channel, Chunk, Event, Recording, Stream
 from .montage import position
 
@@ -112,15 +113,6 @@ def unique(names: Iterable[str]) -> list[str]:
     return out
 
 
-def named(given: Sequence[str], n: int, what: str = "channels") -> list[str]:
-    """The names given for n channels, or ch1, ch2, ... Raises WrongUse where their number differs."""
-    if given and len(given) != n:
-        raise WrongUse(
-            f"{len(given)} names were given for {n} {what}.", do="channels=NAME+NAME+... names each once, in order."
-        )
-    return unique(given) if given else [f"ch{i + 1}" for i in range(n)]
-
-
 def runs(
     stream: Stream, data: np.ndarray, index: np.ndarray, events: Iterable[Event] = (), info: Mapping[str, Any] | None = None
 ) -> Recording:
@@ -130,7 +122,7 @@ def runs(
     borders = [0, *(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
     left = sorted(events, key=lambda e: e.index)
     chunks = []
-    for a, b in zip(borders[:-1], borders[1:], strict=True):
+    for a, b in pairwise(borders):
         if b <= a:
             continue
         end = int(index[b - 1]) + 1

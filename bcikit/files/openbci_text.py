@@ -7,7 +7,6 @@ columns (and is missing from some). Formats: OpenBCI GUI documentation, "GUI Dat
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from ..core.errors import FileTrouble
 from ..core.stream import Channel, Event, Recording, Stream
-from ._contents import channel, lines_of, named, rows_of, runs, unique
+from ._contents import channel, lines_of, rows_of, runs, unique
 from ._counter import unwrapped
 
 RATE_OFF = 0.005  # a measured rate that differs more is said
@@ -23,12 +22,11 @@ RATE_SPAN_S = 10.0  # shorter recordings say nothing about their rate
 DAY_S = 86_400.0
 
 
-def read(path: str | Path, channels: Sequence[str] = (), rate: float | None = None, kind: str = "eeg") -> Recording:
+def read(path: str | Path, rate: float | None = None) -> Recording:
     """EXG in µV, accelerometer in g, digital and analogue inputs as they stand; time 0 is the first row.
 
-    channels: names for the EXG columns, in order (the file has none). rate: Hz, where the header says none or a wrong
-    one. kind: what the EXG electrodes were on (eeg, emg, ...). Lost samples are gaps; markers are events `marker`.
-    Raises FileTrouble, WrongUse.
+    rate: Hz, where the header says none or a wrong one. Lost samples are gaps; markers are events `marker`.
+    Raises FileTrouble.
     """
     path = Path(path)
     lines, complete = lines_of(path)
@@ -51,10 +49,9 @@ def read(path: str | Path, channels: Sequence[str] = (), rate: float | None = No
 
     n = len(layout.exg)
     data = table[:, 1 : 1 + n + len(layout.others)].astype(np.float32)
-    chans = [channel(c, kind) for c in named(channels, n, "EXG channels")]
-    taken = [c.name for c in chans]
-    fresh = unique([*taken, *(c.name for c in layout.others)])[n:]
-    chans += [Channel(name, c.kind, c.unit) for name, c in zip(fresh, layout.others, strict=True)]
+    chans = [channel(f"ch{i + 1}") for i in range(n)]
+    names = unique(c.name for c in layout.others)
+    chans += [Channel(name, c.kind, c.unit) for name, c in zip(names, layout.others, strict=True)]
     rest = table[:, 1 + n + len(layout.others) :]
     seconds, start = _seconds(rest, layout)
     board = facts.get("Board", "")
@@ -62,9 +59,9 @@ def read(path: str | Path, channels: Sequence[str] = (), rate: float | None = No
     notes += more
     info = {"format": "OpenBCI GUI text", "board": board, "start": start, "notes": notes}
     if seconds is not None:
-        measured = _measured(index, seconds)
+        measured, unsure = _measured(index, seconds)
         info["rate_measured_hz"] = measured
-        if abs(measured / rate - 1) > RATE_OFF:  # never so for nan
+        if abs(measured / rate - 1) > max(RATE_OFF, unsure):  # never so for nan
             notes.append(f"the rate is {rate:g} Hz by the header and {measured:.2f} Hz by the computer's clock")
     events = []
     if layout.marker:
@@ -176,12 +173,15 @@ def _seconds(rest: np.ndarray, layout: _Layout) -> tuple[np.ndarray | None, str 
     return t, float(t[0])
 
 
-def _measured(index: np.ndarray, seconds: np.ndarray) -> float:
-    """Samples a second by the host's clock, over the longest stretch without a loss; nan where that is too short."""
+def _measured(index: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
+    """Samples a second by the host's clock over the longest stretch without a loss, and how unsure that is (a share:
+    the spread of the arrivals over the length); nan where that is too short."""
     borders = np.concatenate([[0], np.flatnonzero(np.diff(index) != 1) + 1, [len(index)]])
     longest = int(np.diff(borders).argmax())
     a, b = int(borders[longest]), int(borders[longest + 1])
-    if seconds[b - 1] - seconds[a] < RATE_SPAN_S:
-        return float("nan")
-    seconds_each = np.polyfit(np.arange(b - a), seconds[a:b] - seconds[a], 1)[0]
-    return float(1 / seconds_each) if seconds_each > 0 else float("nan")
+    span = seconds[b - 1] - seconds[a]
+    if span < RATE_SPAN_S:
+        return float("nan"), float("nan")
+    rows = np.arange(b - a)
+    each, begin = np.polyfit(rows, seconds[a:b] - seconds[a], 1)
+    return float(1 / each), float(np.ptp(seconds[a:b] - seconds[a] - begin - each * rows) / span)

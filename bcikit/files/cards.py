@@ -1,0 +1,87 @@
+"""Data-set cards: one TOML a public data set, with its source, licence, consent, and what a reader must be told.
+
+A file is known by its name and its SHA-256, wherever it lies; a file that only bears the name of a known one is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import FileTrouble
+from ..core.label import Label
+
+PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a data set. files: {name: {sha256, subject}}. read: options for the reader, each list entry for
+    the files of a glob pattern. consent: the basis on which the data may be used, and the purposes. rate_hz: one, or
+    one for each kind of file. The rest is for people."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    consent: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, str]]
+    subjects: int
+    channels: str
+    rate_hz: float | tuple[float, ...]
+    unit: str
+    events: Mapping[str, str] = field(default_factory=dict)
+    read: tuple[Mapping[str, Any], ...] = ()
+    cite: str = ""
+    pitfalls: tuple[str, ...] = ()
+
+    def options(self, file: str) -> dict[str, Any]:
+        """What the reader of this file must be told."""
+        told: dict[str, Any] = {}
+        for entry in self.read:
+            if fnmatch(file, entry["files"]):
+                told |= {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "files"}
+        return told
+
+    def label(self, file: str) -> Label:
+        """Whose the recording is, and for what it was given."""
+        subject = f"{self.name}/{self.files[file].get('subject', 'unnamed')}"
+        return Label(subjects=frozenset({subject}), purposes=frozenset(self.consent["purposes"]), recorded=True)
+
+
+@cache
+def cards() -> dict[str, Card]:
+    """{name: card} of every data set, from `datasets/` of the checkout or of the installed package."""
+    folder = next((p for p in (PACKAGE / "datasets", PACKAGE.parent / "datasets") if any(p.glob("*.toml"))), None)
+    return {p.stem: load(p) for p in sorted(folder.glob("*.toml"))} if folder else {}
+
+
+def load(path: Path) -> Card:
+    """One card. Raises FileTrouble where it is not TOML, or lacks what every card must say."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        card = Card(name=path.stem, **raw)
+        if not (card.consent.get("basis") and isinstance(card.consent.get("purposes"), list)):
+            raise TypeError("[consent] needs basis and purposes")
+        return card
+    except (tomllib.TOMLDecodeError, TypeError, OSError, UnicodeDecodeError) as error:
+        raise FileTrouble(
+            f"The data-set card {path.name} cannot be used.", str(error).removeprefix("Card.__init__() ")
+        ) from None
+
+
+def card_of(path: Path) -> Card | None:
+    """The card of the data set that this very file belongs to, or None."""
+    known = [c for c in cards().values() if path.name in c.files]
+    if not known or not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return next((c for c in known if c.files[path.name]["sha256"] == digest), None)
