@@ -194,17 +194,15 @@ def _board(name: str) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # brainflow imports pkg_resources, which says that it is old
         from brainflow.board_shim import BoardIds, BoardShim, BrainFlowError
-    short = name.strip().lower().removesuffix("_board")
-    number = BOARDS.get(short)
-    if number is None and short.lstrip("-").isdigit():
-        number = int(short)
-    known = {b.name.lower().removesuffix("_board"): b.value for b in BoardIds}
-    number = known.get(short) if number is None else number
-    try:
-        if number is None:
-            raise KeyError(name)
-        return BoardShim.get_board_descr(number)
-    except (KeyError, BrainFlowError):
-        raise WrongUse(
-            f"BrainFlow has no board {name!r}.", f"It has {', '.join(list(known)[:12])}, ...", nearest(short, list(known))
-        ) from None
+
+        short = name.strip().lower().removesuffix("_board")
+        known = {b.name.lower().removesuffix("_board"): b.value for b in BoardIds} | BOARDS
+        number = int(short) if short.lstrip("-").isdigit() else known.get(short)
+        try:
+            if number is not None:
+                return BoardShim.get_board_descr(number)
+        except BrainFlowError:
+            pass
+    raise WrongUse(
+        f"BrainFlow has no board {name!r}.", f"It has {', '.join(list(known)[:12])}, ...", nearest(short, list(known))
+    )

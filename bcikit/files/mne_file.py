@@ -62,7 +62,9 @@ def read(path: str | Path, bits: int | None = None) -> Recording:
     events = [*_annotations(raw, rate), *_stimuli(data, channels, path), *_beside(path, raw)]
     index, data = _without_skips(raw, data, rate, notes)
     start = raw.info["meas_date"].isoformat() if raw.info["meas_date"] else None
-    stream = Stream(path.name.split(".")[0], rate, tuple(channels), info={"model": type(raw).__name__.removeprefix("Raw")})
+    stream = Stream(
+        path.name.split(".")[0], rate, tuple(channels), info={"model": type(raw).__name__.removeprefix("Raw") or "FIF"}
+    )
     return runs(stream, data, index, events, {"format": f"MNE {stream.info['model']}", "start": start, "notes": notes})
 
 

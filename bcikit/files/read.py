@@ -59,7 +59,11 @@ def read(path: str | Path, channels: Sequence[str] = (), kind: str = "", scale: 
     label = recording.stream.label
     if found:
         label = found.label(path.name) if label == UNLABELLED else label
-        notes += [f"by the card {found.name!r}: {k} is {v}" for k, v in told.items() if k not in given and k != "channels"]
+        notes += [
+            f"by the card {found.name!r}: {k} is {v}"
+            for k, v in told.items()
+            if k not in given and k not in ("channels", "columns")
+        ]
     if not label.simulated:
         label = replace(label, recorded=True)
     info = {**recording.info, "notes": tuple(notes), "file": path.name, "card": found.name if found else ""}
