@@ -46,6 +46,8 @@ class Synthetic(Board):
     which it begins: `truth:intention`, `truth:eyes`, `truth:blink`, `truth:clench`, `truth:pop`, `truth:flash`.
     """
 
+    live = False
+
     rate: Annotated[float, Setting("sampling rate", "Hz", low=80, high=4000)] = 250.0
     n: Annotated[int, Setting("number of channels, where they are not named", low=1, high=len(ORDER))] = 8
     channels: Annotated[tuple[str, ...], Setting("names of 10-05 electrodes, in place of n")] = ()
@@ -90,7 +92,7 @@ class Synthetic(Board):
             if known is None:
                 raise WrongUse(f"synthetic has no electrode {name!r}.", nearest(name, list(positions())))
             if names.count(known) > 1:
-                raise WrongUse(f"synthetic:channels names {known} twice.")
+                raise WrongUse(f"synthetic:channels names {known} twice.", do="Name each electrode once.")
         return tuple(name for name in names if name)
 
     # -- the board
@@ -111,11 +113,12 @@ class Synthetic(Board):
         )
 
     def read(self, timeout: float = 0.1) -> Chunk | None:
-        if self._person is None:
+        person = self._person
+        if person is None:
             if self._closed:
                 return None
             raise WrongUse("synthetic is not open.", do="Call open() first.")
-        due = self._time_of(self._person.at + self._block - 1)
+        due = self._time_of(person.at + self._block - 1)
         latest = self.clock.now() + timeout
         self.clock.sleep_until(min(due, latest))
         if due > latest:
@@ -123,9 +126,11 @@ class Synthetic(Board):
         late = int((self.clock.now() - due) * self.rate) // self._block
         n = self._block * min(1 + late, max(1, int(MOST_S * self.rate) // self._block))
         with self._lock:
-            first = self._person.at
-            self._follow(first + n)
-            data, events = self._person.samples(n)
+            if self._person is not person:
+                return None  # closed meanwhile
+            first = person.at
+            self._follow(person, first + n)
+            data, events = person.samples(n)
         return Chunk(data, first, self._time_of(first + n - 1), tuple(events) if self.truth else ())
 
     def close(self) -> None:
@@ -179,10 +184,9 @@ class Synthetic(Board):
                         person.plan(person.at, right)
             person.plan(math.ceil(index + wait * self.rate), act)
 
-    def _follow(self, until: int) -> None:
+    def _follow(self, person: Person, until: int) -> None:
         """Plan what the script says before a sample."""
         while self._own_way and self._step_at * self.rate < until:
             act, seconds = self._steps[self._step % len(self._steps)]
-            assert self._person is not None
-            self._person.plan(math.ceil((self._step_at + self.reaction) * self.rate), act)
+            person.plan(math.ceil((self._step_at + self.reaction) * self.rate), act)
             self._step, self._step_at = self._step + 1, self._step_at + seconds

@@ -45,6 +45,7 @@ RHYTHMS = (
     ("beta feet", "beta_hz", "Cz"),
 )
 GAINS = ("alpha", "mu left", "mu right", "beta left", "beta right", "beta feet", "ssvep")
+SIDES = ("left", "right", "feet")
 
 
 def check(act: str, names: Sequence[str], rate: float) -> None:
@@ -116,6 +117,13 @@ class Person:
         self._rhythms = Rhythms(rate, peaks, fact("width_hz"), waves)
         self._gain_of = [GAINS.index(name) for name, _, _ in RHYTHMS]
         self._mix = np.vstack([self._sources(head), self._rhythm_maps(), self._ssvep_map()]) * person
+        self._seen = {
+            "blink": _scaled(eyes, self.names, "Fp1", "Fp2") * person,
+            "T7": _scaled(partial(below, electrode="T7", depth=MUSCLE), self.names, "T7") * person,
+            "T8": _scaled(partial(below, electrode="T8", depth=MUSCLE), self.names, "T8") * person,
+            "n1": _scaled(_occipital, self.names, "O1", "O2") * person,
+            "p300": _scaled(partial(below, electrode="Pz", depth=DEEP), self.names, "Pz") * person,
+        }
         # the electrodes
         self._contact = contact
         stay = np.exp(-1 / (fact("drift_s") * rate))
@@ -123,22 +131,26 @@ class Person:
         self._offset = np.zeros(n)
         self._lines = self._mains_maps(head, bad)
         # what changes
-        self._gain = self._target = np.array([fact("alpha_open")] + [1.0] * 5 + [0.0])
+        self._gain = self._target = np.array([fact("alpha_open"), 1, 1, 1, 1, 1, 0])
+        slow = np.array([fact("block_s"), *[fact("erd_s")] * 5, fact("block_s")])
+        self._keep = np.exp(-1 / (slow * rate))
         self._flicker_hz = 0.0
         self._bursts: list[Burst] = []
         self._plan: list[tuple[int, int, str]] = []  # sample, order of asking, act; sorted
         self._asked = 0
         if artefacts:
             for act in BY_ITSELF:
-                self.plan(self._next(act), act)
+                self._put(self._next(act), act)
 
     # -- what the person is asked to do
 
     def plan(self, index: int, act: str) -> int:
         """Do something at a sample, or at the next one to come if that is past; gives the sample. Raises WrongUse for an
         act that is none."""
-        if act not in INTERNAL:
-            check(act, self.names, self.rate)
+        check(act, self.names, self.rate)
+        return self._put(index, act)
+
+    def _put(self, index: int, act: str) -> int:
         index = max(index, self.at)
         bisect.insort(self._plan, (index, self._asked, act))
         self._asked += 1
@@ -166,11 +178,10 @@ class Person:
         """n samples in which nothing new begins."""
         index = np.arange(self.at, self.at + n)
         back = self._background.rows(n)
-        k = np.exp(-1 / (self.rate * np.array([fact("block_s")] + [fact("erd_s")] * 5 + [fact("block_s")])))
-        gains = recur(k, self._gain, np.broadcast_to((1 - k) * self._target, (n, len(k))))
+        gains = recur(self._keep, self._gain, np.broadcast_to((1 - self._keep) * self._target, (n, len(GAINS))))
         self._gain = gains[-1].copy()
         rhythms = self._rhythms.rows(n) * gains[:, self._gain_of]
-        phase = self._flicker_hz / self.rate * index % 1.0
+        phase = self._flicker_hz / self.rate * index % 1.0 - self._flicker_hz * fact("ssvep_s")
         flicker = [gains[:, -1] * np.sin(2 * np.pi * h * phase) * self._below_nyquist(h) for h in (1, 2, 3)]
         sources = np.column_stack([back[:, :CORTICAL], rhythms, *flicker])
         out = (sources[:, :, None] * self._mix).sum(axis=1)
@@ -198,61 +209,51 @@ class Person:
 
     def _do(self, act: str) -> list[Event]:
         head, _, tail = act.lstrip("~").partition(":")
-        if act in BY_ITSELF:  # and again, later
-            self.plan(self.at + self._next(act), act)
+        if act in BY_ITSELF:
+            self._put(self.at + self._next(act), act)
             if head == "blink" and self.eyes == "closed":
                 return []
-        if head in ("open", "closed"):
-            self.eyes = head
-            self._aim(alpha=1.0 if head == "closed" else fact("alpha_open"))
-            self._look()
-            return self._tell("eyes", head)
-        if head in ("rest", "flicker", *IMAGERY):
-            return self._intend(head, act)
-        if head == "settled":
-            if self.intention not in IMAGERY:
-                self._aim(**{f"beta {side}": 1.0 for side in ("left", "right", "feet")})
-            return []
-        if head == "blink":
-            self._burst(
-                self._hump(fact("blink_s")) * fact("blink"), _scaled(eyes, self.names, ("Fp1", "Fp2")) * self._person
-            )
-            return self._tell("blink")
-        if head == "clench":
-            for side in ("T7", "T8"):
-                self._burst(
-                    self._muscle(), _scaled(lambda e, s=side: below(e, s, MUSCLE), self.names, (side,)) * self._person
-                )
-            return self._tell("clench")
-        if head == "pop":
-            name = tail or self.names[int(self._chance.integers(len(self.names)))]
-            t = np.arange(round(6 * fact("pop_s") * self.rate)) / self.rate
-            sign = 1 if self._chance.random() < 0.5 else -1
-            self._burst(sign * fact("pop") * np.exp(-t / fact("pop_s")), np.array([float(e == name) for e in self.names]))
-            return self._tell("pop", name)
-        return self._flash(tail)
+        match head:
+            case "open" | "closed":
+                self.eyes = head
+                self._aim(alpha=1.0 if head == "closed" else fact("alpha_open"))
+                self._look()
+                return self._tell("eyes", head)
+            case "settled":
+                if self.intention not in IMAGERY:
+                    self._aim(**{f"beta {side}": 1.0 for side in SIDES})
+                return []
+            case "blink":
+                self._burst(self._hump(), "blink")
+                return self._tell("blink")
+            case "clench":
+                for side in ("T7", "T8"):
+                    self._burst(self._muscle(), side)
+                return self._tell("clench")
+            case "pop":
+                return self._pop(tail or self.names[int(self._chance.integers(len(self.names)))])
+            case "flash":
+                return self._flash(tail)
+        return self._intend(head, act)
 
     def _tell(self, name: str, value: Any = None) -> list[Event]:
         return [Event(self.at, f"truth:{name}", value)]
 
     def _intend(self, head: str, act: str) -> list[Event]:
         before, self.intention = self.intention, act
-        self._flicker_hz = float(act.partition(":")[2]) if head == "flicker" else self._flicker_hz
-        quiet = {name: 1.0 for name in GAINS[1:6]}
+        if head == "flicker":
+            self._flicker_hz = float(act.partition(":")[2])
+        power = {name: 1.0 for name in GAINS if name[:2] in ("mu", "be")}
         if head in IMAGERY:
-            spread = fact("erd_spread") * self._chance.standard_normal(3)
-            far = 1 - np.clip(fact("erd") + spread[0], 0, 0.95)
-            near = 1 - np.clip(fact("erd_same") + spread[1], -0.5, 0.95)
-            power = {"left": (near, far, 1), "right": (far, near, 1), "both": (far, far, 1), "feet": (1, 1, far)}[head]
-            for side, p in zip(("left", "right", "feet"), power, strict=True):
-                quiet[f"beta {side}"] = float(np.sqrt(p))
-                if side != "feet":
-                    quiet[f"mu {side}"] = float(np.sqrt(p))
+            opposite, same = np.array([fact("erd"), fact("erd_same")]) + fact("erd_spread") * self._chance.standard_normal(2)
+            left = 1 - np.clip(same, -0.5, 0.95), 1 - np.clip(opposite, 0, 0.95)  # over the left and the right hand area
+            sides = {"left": (*left, 1), "right": (*left[::-1], 1), "both": (left[1], left[1], 1), "feet": (1, 1, left[1])}
+            power.update({name: sides[head][SIDES.index(name.split()[1])] for name in power})
         elif before in IMAGERY:
-            sides = {"left": ["right"], "right": ["left"], "both": ["left", "right"], "feet": ["feet"]}[before]
-            quiet.update({f"beta {side}": float(np.sqrt(1 + fact("rebound"))) for side in sides})
-            self.plan(self.at + round(fact("rebound_s") * self.rate), "~settled")
-        self._aim(**quiet)
+            sides_before = {"left": ["right"], "right": ["left"], "both": ["left", "right"], "feet": ["feet"]}[before]
+            power.update({f"beta {side}": 1 + fact("rebound") for side in sides_before})
+            self._put(self.at + round(fact("rebound_s") * self.rate), "~settled")
+        self._aim(**{name: float(np.sqrt(p)) for name, p in power.items()})
         self._look()
         return self._tell("intention", act)
 
@@ -261,24 +262,28 @@ class Person:
         self._aim(ssvep=min(1.0, 10 / self._flicker_hz) if looks else 0.0)
 
     def _aim(self, **gains: float) -> None:
-        target = self._target.copy()
+        self._target = self._target.copy()
         for name, value in gains.items():
-            target[GAINS.index(name)] = value
-        self._target = target
+            self._target[GAINS.index(name)] = value
 
     def _flash(self, kind: str) -> list[Event]:
         if self.eyes == "open":
-            seen = self._bump("n1", 0.0)
-            self._burst(seen, _scaled(_pair, self.names, ("O1", "O2")) * self._person)
+            self._burst(self._bump("n1"), "n1")
             if kind == "target":
-                wave = self._bump("p300", fact("p300_jitter_s") * self._chance.standard_normal())
-                size = max(0.0, 1 + fact("p300_spread") * self._chance.standard_normal())
-                weights = _scaled(partial(below, electrode="Pz", depth=DEEP), self.names, ("Pz",))
-                self._burst(size * wave, weights * self._person)
+                late, more = self._chance.standard_normal(2)
+                wave = self._bump("p300", fact("p300_jitter_s") * late)
+                self._burst(max(0.0, 1 + fact("p300_spread") * more) * wave, "p300")
         return self._tell("flash", kind)
 
-    def _burst(self, wave: np.ndarray, weights: np.ndarray) -> None:
-        self._bursts.append(Burst(self.at, wave, weights))
+    def _pop(self, name: str) -> list[Event]:
+        t = np.arange(round(6 * fact("pop_s") * self.rate)) / self.rate
+        sign = 1 if self._chance.random() < 0.5 else -1
+        only = np.array([float(e == name) for e in self.names])
+        self._bursts.append(Burst(self.at, sign * fact("pop") * np.exp(-t / fact("pop_s")), only))
+        return self._tell("pop", name)
+
+    def _burst(self, wave: np.ndarray, seen: str) -> None:
+        self._bursts.append(Burst(self.at, wave, self._seen[seen]))
 
     def _next(self, act: str) -> int:
         """Samples until something happens by itself again."""
@@ -288,15 +293,14 @@ class Person:
 
     # -- shapes
 
-    def _bump(self, name: str, later: float) -> np.ndarray:
+    def _bump(self, name: str, later: float = 0.0) -> np.ndarray:
         at, width = fact(f"{name}_s") + later, fact(f"{name}_width_s")
         t = np.arange(round((at + 4 * width) * self.rate)) / self.rate
         return fact(name) * np.exp(-0.5 * ((t - at) / width) ** 2)
 
-    def _hump(self, seconds: float) -> np.ndarray:
-        n = round(seconds * self.rate)
-        t = np.arange(n) / n
-        return np.sin(np.pi * t**0.7) ** 2  # the lid closes faster than it opens
+    def _hump(self) -> np.ndarray:
+        n = round(fact("blink_s") * self.rate)
+        return fact("blink") * np.sin(np.pi * (np.arange(n) / n) ** 0.7) ** 2  # the lid closes faster than it opens
 
     def _muscle(self) -> np.ndarray:
         n = round(fact("clench_s") * self.rate)
@@ -331,7 +335,7 @@ class Person:
         return np.array(maps)
 
     def _ssvep_map(self) -> np.ndarray:
-        one = fact("ssvep") * _scaled(_pair, self.names, ("O1", "O2"))
+        one = fact("ssvep") * _scaled(_occipital, self.names, "O1", "O2")
         return np.array([one, fact("ssvep_2") * one, fact("ssvep_3") * one])
 
     def _below_nyquist(self, harmonic: int) -> float:
@@ -355,10 +359,10 @@ class Person:
         return [2 * np.pi * h * turns for h in self._harmonics]
 
 
-def _pair(names: Sequence[str]) -> np.ndarray:
+def _occipital(names: Sequence[str]) -> np.ndarray:
     return below(names, "O1") + below(names, "O2")
 
 
-def _scaled(seen: Callable[[Sequence[str]], np.ndarray], names: Sequence[str], peak: tuple[str, ...]) -> np.ndarray:
+def _scaled(seen: Callable[[Sequence[str]], np.ndarray], names: Sequence[str], *peak: str) -> np.ndarray:
     """A topography that is 1, on average, at the electrodes where its amplitude is stated."""
     return seen(names) / seen(peak).mean()

@@ -69,7 +69,7 @@ FACTS: dict[str, Fact] = {
     "erd_same": Fact(0.2, "", 0.0, 0.5, "power lost on the same side", SOURCES["pfurtscheller"]),
     "erd_spread": Fact(0.2, "", 0.0, 0.4, "standard deviation of both from trial to trial", SOURCES["pfurtscheller"]),
     "erd_s": Fact(0.3, "s", 0.1, 1, "time constant of coming and going", SOURCES["pfurtscheller"]),
-    "rebound": Fact(0.6, "", 0.2, 2, "beta power won for `rebound_s` behind the end of it", SOURCES["pfurtscheller"]),
+    "rebound": Fact(1.0, "", 0.2, 2, "beta power won for `rebound_s` behind the end of it", SOURCES["pfurtscheller"]),
     "rebound_s": Fact(1.0, "s", 0.5, 2, "its length", SOURCES["pfurtscheller"]),
     # vision
     "block_s": Fact(0.2, "s", 0.1, 1, "time constant of alpha blocking", SOURCES["barry"]),

@@ -1,7 +1,7 @@
 """A head: how strongly a source inside it is seen at each electrode.
 
 Electrodes lie on a sphere fitted to the template's; a source is a current dipole in a homogeneous conducting sphere, whose
-potential on the surface has a closed form (D. A. Brody, F. H. Terry and R. E. Ideker, IEEE Trans. Biomed. Eng. 20:141, 1973).
+potential on the surface has a closed form (D. A. Brody et al., IEEE Trans. Biomed. Eng. 20:141-143, 1973).
 Skull and scalp smear the potential as if the dipole lay deeper: at about 0.6 of its distance from the centre (J. P. Ary,
 S. A. Klein, D. H. Fender, IEEE Trans. Biomed. Eng. 28:447-452, 1981). Depths here have that factor in them: CORTEX is some
 2 cm below the scalp.
@@ -17,7 +17,7 @@ from ..files.montage import positions
 
 CENTRE = np.array([0.0, 0.0158, 0.0454])  # of the sphere nearest to the 10-20 electrodes (least squares), metres
 EARS = ("A1", "A2")
-CORTEX = 0.5  # distance of a cortical source from the centre, head radii, skull and scalp reckoned in
+CORTEX = 0.55  # distance of a cortical source from the centre, head radii, skull and scalp reckoned in
 DEEP = 0.35
 MUSCLE = 0.8  # outside the skull: nothing smears it
 
