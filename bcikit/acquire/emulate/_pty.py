@@ -19,17 +19,21 @@ class Pty:
     def __init__(self, link: str | Path | None = None) -> None:
         if sys.platform == "win32":
             raise WrongUse("There are no pseudo-terminals on Windows.", do="Run `bcikit emulate` on Linux or macOS.")
-        self._folder = None if link is not None else tempfile.mkdtemp(prefix="bcikit-")
-        self.link = Path(link) if link is not None else Path(str(self._folder)) / "port"
-        if os.path.lexists(self.link) and (not self.link.is_symlink() or self.link.exists()):
-            raise WrongUse(
-                f"{self.link} is there already.", "It may be the port of another emulator.", "Give another --link."
-            )
+        self.link = Path(link) if link is not None else None
+        if self.link is not None and os.path.lexists(self.link) and (not self.link.is_symlink() or self.link.exists()):
+            why = "It may be the port of another emulator."
+            raise WrongUse(f"{self.link} is there already.", why, "Give another --link.")
+        self._folder: str | None = None
         self._master = -1
+        self._name = ""
+        self.open = False  # somebody has it open
 
     def up(self) -> str:
         import tty
 
+        if self.link is None:
+            self._folder = tempfile.mkdtemp(prefix="bcikit-")
+            self.link = Path(self._folder) / "port"
         self._master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(self._master, False)
@@ -50,15 +54,17 @@ class Pty:
         if self._master >= 0:
             os.close(self._master)
             self._master = -1
-        with contextlib.suppress(OSError):
-            if self.link.is_symlink() and os.readlink(self.link) == self._name:
-                os.unlink(self.link)
+        if self.link is not None:
+            with contextlib.suppress(OSError):
+                if os.readlink(self.link) == self._name:
+                    os.unlink(self.link)
 
     def remove(self) -> None:
         self.down()
         if self._folder is not None:
             with contextlib.suppress(OSError):
                 os.rmdir(self._folder)
+            self._folder = self.link = None
 
     def read(self, wait: float) -> bytes:
         """What the host wrote; b'' after `wait` seconds without."""
