@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,8 @@ class Replay(Board):
     card. Sample k comes at its own deadline, so a replay of days stays on time; at speed 0 everything comes at once,
     with the times that it would have had."""
 
+    live = False
+
     file: Annotated[str, Setting("the recording")] = ""
     speed: Annotated[float, Setting("times real time; 0 is as fast as possible", low=0, high=1000)] = 1.0
     chunk: Annotated[float, Setting("how much comes at a time", "s", low=0.001, high=60)] = 0.04
@@ -42,6 +44,7 @@ class Replay(Board):
     stream: Annotated[str, Setting("of an XDF file: the stream meant, by name, type or id")] = ""
     device: Annotated[str, Setting("of a BrainFlow file: cyton, ganglion, ... or BrainFlow's number")] = ""
     key: Annotated[str, Setting("of an .npz file: the array meant")] = ""
+    bits: Annotated[int | None, Setting("of a Neuroscan .cnt that does not say it: 16 or 32", low=16, high=32)] = None
     drop: Annotated[float, Setting("fault: the share of samples that is lost", low=0, high=1)] = 0.0
     duplicate: Annotated[float, Setting("fault: the share of samples that comes twice", low=0, high=1)] = 0.0
     jump: Annotated[tuple[str, ...], Setting("fault: the index jumps; a list of AT:SAMPLES, which may be negative")] = ()
@@ -66,11 +69,12 @@ class Replay(Board):
     def open(self) -> Stream:
         if not self.file:
             raise WrongUse("replay has no file to play.", do="Name one: --board replay --opt file=RECORDING")
-        told = {"rate": self.rate, "stream": self.stream, "board": self.device, "key": self.key}
+        told = {"rate": self.rate, "stream": self.stream, "board": self.device, "key": self.key, "bits": self.bits}
         more = {"unit": self.unit, "columns": self.columns}
         recording = read(self.file, channels=self.channels, kind=self.kind, scale=self.scale, **told, **more)
         self._recording = self._faults.on(recording)
-        self._stream = recording.stream.but(info={**recording.stream.info, **recording.info})
+        label = replace(recording.stream.label, recorded=True)
+        self._stream = recording.stream.but(label=label, info={**recording.stream.info, **recording.info})
         self._lost, self._end, self._newest = 0, None, None
         self._pieces = _played(self._recording, recording, max(1, round(self.chunk * self._stream.rate)), self.loop)
         self._next = next(self._pieces, None)

@@ -95,11 +95,9 @@ class Gate:
                 "It would take the data off this machine, which needs a grant of its own." if kind in LEAVING else "",
                 "\n".join(command(s, self.purpose, [kind]) for s in missing),
             )
-        if label.recorded and self.purpose not in label.purposes and label.purposes:
-            raise NotConsented(
-                f"These data may not be used for {self.purpose}.",
-                f"They were taken for {', '.join(sorted(label.purposes))}.",
-            )
+        if self.purpose not in label.purposes:  # as in data joined from several sources, one of them without a purpose
+            may = ", ".join(sorted(label.purposes)) or "nothing that all who are in them agreed on"
+            raise NotConsented(f"These data may not be used for {self.purpose}.", f"They may be used for {may}.")
         given = [g for g in grants.values() if g is not None]
         by = ", ".join(f"{g.subject} (attested by operator)" if g.by == "operator" else g.subject for g in given)
         return f"allowed by {by}", min(until, *(g.expires for g in given)) - now
