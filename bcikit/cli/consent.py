@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+GROUP = "Consent"
+
 
 @click.group()
 def command() -> None:

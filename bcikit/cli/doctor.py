@@ -1,8 +1,10 @@
-"""bcikit doctor: what is installed and usable here, and what to do about what is not."""
+"""bcikit doctor: what works on this machine, and what to do about what does not."""
 
 from __future__ import annotations
 
 import click
+
+GROUP = "Check"
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`bcikit emulate`: devices for those who have none, speaking the real wire protocol."""
+"""bcikit emulate: devices for those who have none, speaking the real wire protocol."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 import click
 
 from bcikit.core.errors import WrongUse
+
+GROUP = "Devices"
+
+GROUP = "Devices"
 
 
 class _Span(click.ParamType):

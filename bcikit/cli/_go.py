@@ -1,0 +1,111 @@
+"""What `stream` and `run` share: consent before the board is opened, views, signals, and the last word."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ..core.errors import NotConsented
+from ..core.label import Label
+from ..core.loop import Loop
+from ..core.parts import Report
+from ..core.pipeline import Pipeline
+from ..core.session import Session
+from ..effectors.console import Console
+from ..effectors.xdf import Xdf
+from ..ethics.gate import Gate
+from ..view._view import View, file_size
+from ..view._watch import Watch
+from ..view.jsonl import Jsonl
+
+
+def go(session: Session) -> None:
+    """Run a session until the board ends, its seconds have passed, or somebody ends it."""
+    board, line, gate = session.board, Pipeline(session.stages), Gate()
+    if board.live:
+        board.label = allowed(gate, session.subject, [sink.kind for sink, _ in session.sinks])
+    loop = Loop(board, line, gate)
+    views = [sink for sink, _ in session.sinks if isinstance(sink, View)]
+    recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
+    for recorder in recorders:
+        recorder.about = _about(line, session)
+    files = [Path(recorder.path).expanduser() for recorder in recorders]
+    for view in views:
+        view.stop, view.mark, view.recordings = loop.stop, loop.mark, files
+        if session.stages and view.watch is None:
+            view.watch = Watch()
+            loop.add(view.watch, "board")
+    for sink, at in session.sinks:
+        if isinstance(sink, Console) and views:
+            sink.say = views[0].say
+        loop.add(sink, at)
+    if not views:
+        _say(f"{board.part_name()} runs without a view. Ctrl-C ends it.")
+    with _ended_by_signals(loop):
+        report = loop.run(session.seconds)
+    if not any(isinstance(view, Jsonl) for view in views):
+        _say(_last_word(report, files))
+
+
+def allowed(gate: Gate, subject: str | None, kinds: list[str]) -> Label:
+    """The label of a live board, once its person allowed all these kinds of sink: asked here where nobody is named.
+    Raises NotConsented, with one command that grants all that is missing."""
+    from ..ethics.consent import ask_first_use, command
+
+    kinds = sorted(set(kinds))
+    if not kinds:
+        return Label()
+    name = subject or ask_first_use(kinds)
+    label = gate.consent.label(name)
+    missing = [kind for kind in kinds if gate.consent.covering(name, gate.purpose, kind) is None]
+    if len(missing) > 1:
+        what = f"{name} did not allow the sinks {', '.join(missing)} for {gate.purpose}."
+        raise NotConsented(what, do=command(name, gate.purpose, missing))
+    for kind in kinds:
+        gate.check(kind, label)
+    return label
+
+
+def _about(line: Pipeline, session: Session) -> dict[str, object]:
+    from .. import __version__
+
+    return {"bcikit": __version__, "board": session.board.recipe(), "line": line.recipe()}
+
+
+@contextmanager
+def _ended_by_signals(loop: Loop) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal end the loop in good order; a second one, or one before it runs, at once."""
+
+    asked = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked or not hasattr(loop, "out"):
+            raise KeyboardInterrupt
+        asked = True
+        loop.stop()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {n: signal.signal(n, end) for name in names if (n := getattr(signal, name, None)) is not None}
+    try:
+        yield
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+
+
+def _last_word(r: Report, files: list[Path]) -> str:
+    said = f"{r.time_s:.1f} s, {r.samples} samples, {r.status.lost} lost"
+    if r.gaps or r.bridged:
+        said += f" ({r.gaps} gaps, {r.bridged} bridged)"
+    said += "".join(f"; recorded {path} ({file_size(path)})" for path in files)
+    return said + "".join(f"; {sink} was too slow for {n} chunks" for sink, n in r.dropped.items()) + "."
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

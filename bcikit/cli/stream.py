@@ -1,0 +1,92 @@
+"""bcikit stream: A board, live: on the screen, into a file, onto the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..core.parts import Board
+
+GROUP = "Stream"
+
+
+@click.command()
+@click.option("--board", required=True, metavar="NAME", help="Where samples come from; `bcikit boards` lists them.")
+@click.option("--opt", "opts", multiple=True, metavar="KEY=VALUE", help="A setting of the board; may be repeated.")
+@click.option(
+    "--stage", "stages", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="A stage, in order; `bcikit stages` lists them."
+)
+@click.option("--subject", metavar="NAME", help="Whose signals these are, as in `bcikit consent grant NAME`.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="End after so many seconds of samples."
+)
+@click.option("--record", metavar="FILE", help="Record to an XDF file.")
+@click.option(
+    "--record-at",
+    default="out",
+    metavar="PLACE",
+    help="What is recorded: out (behind the last stage, the default), board, or a stage.",
+)
+@click.option("--lsl", metavar="NAME", help="Offer what leaves the last stage as an LSL stream (needs its own grant).")
+@click.option("--markers", metavar="SOURCE", help="Events from another board: lsl:NAME or keyboard.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON a second instead of the view.")
+@click.option("--no-view", is_flag=True, help="Neither view nor JSON.")
+def command(
+    board: str,
+    opts: tuple[str, ...],
+    stages: tuple[str, ...],
+    subject: str | None,
+    seconds: float | None,
+    record: str | None,
+    record_at: str,
+    lsl: str | None,
+    markers: str | None,
+    as_json: bool,
+    no_view: bool,
+) -> None:
+    """Stream a board: to the screen, and where you say.
+
+    \b
+    bcikit stream --board synthetic --stage bandpass:low=1,high=40 --stage notch
+    bcikit stream --board openbci --record today.xdf
+    bcikit stream --board replay --opt file=today.xdf --json
+    """
+    from ..core.errors import WrongUse
+    from ..core.find import parse, part
+    from ..core.parts import Sink
+    from ..core.session import Session
+    from ._go import go
+
+    settings = {}
+    for opt in opts:
+        key, equals, value = opt.partition("=")
+        if not equals:
+            raise WrongUse(f"--opt {opt} is not KEY=VALUE.", do=f"`bcikit boards {board}` shows the settings of {board}.")
+        settings[key.strip()] = value
+    source = part("board", board).make(settings)
+    line = [parse("stage", text) for text in stages]
+    if markers:
+        source = _with_markers(source, markers)
+    sinks: list[tuple[Sink, str]] = []
+    if not no_view:
+        sinks.append((part("sink", "jsonl" if as_json else "terminal").make({}), "out"))
+    if record:
+        sinks.append((part("sink", "xdf").make({"path": record}), record_at))
+    if lsl:
+        sinks.append((part("sink", "lsl").make({"name": lsl}), "out"))
+    go(Session(source, line, sinks, subject, seconds))
+
+
+def _with_markers(first: Board, text: str) -> Board:
+    """The board merged with another that gives events: NAME, NAME:VALUE (of its first setting) or NAME:KEY=VALUE,..."""
+    from ..acquire.merge import Merge
+    from ..core.find import parse, part
+    from ..core.parts import settings_of
+
+    name, colon, value = text.partition(":")
+    if colon and "=" not in value:
+        cls = part("board", name)
+        return Merge.of(first, cls.make({next(iter(settings_of(cls))): value}))
+    return Merge.of(first, parse("board", text))

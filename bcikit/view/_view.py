@@ -1,0 +1,63 @@
+"""What the views share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..core.parts import Report, Sink
+from ..core.stream import Chunk, Stream
+from ._signal import Signal
+from ._watch import Watch, quality
+
+
+def _nothing(*_: Any) -> None:
+    pass
+
+
+class View(Sink):
+    """Remembers the stream. Whoever builds the line may hand over: `stop` and `mark` of the loop, the files that are being
+    recorded, and the watch, which stands on the board."""
+
+    kind = "view"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.stop: Callable[[], None] = _nothing
+        self.mark: Callable[..., None] = _nothing
+        self.recordings: list[Path] = []
+        self.watch: Watch | None = None
+
+    def say(self, text: str) -> None:
+        """What an effector on the same terminal has to say."""
+        print(text, file=sys.stderr, flush=True)
+
+    def open(self, s: Stream, permit: Any) -> None:
+        super().open(s, permit)
+        self.signal = Signal(s)
+
+    def send(self, c: Chunk) -> None:
+        self.signal.take(c)
+
+    def quality(self) -> list[str]:
+        """One word for each channel: judged on the board's channel of that name, else on what is here."""
+        here = quality(self.signal)
+        board = self.watch.quality() if self.watch is not None else {}
+        return [board.get(name) or here[name] for name in self.stream.names]
+
+
+def rate_of(r: Report, s: Stream) -> float:
+    """Samples a second as measured, or as stated while nothing is measured yet."""
+    return r.status.rate_hz if r.status.rate_hz == r.status.rate_hz else s.rate
+
+
+def file_size(path: Path) -> str:
+    """How large a file is now, in words."""
+    try:
+        n = path.stat().st_size
+    except OSError:
+        return "not there"
+    power = next(p for p in range(4) if n < 1000 ** (p + 1) or p == 3)
+    return f"{n / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
