@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .clock import WALL, Clock, WallClock
-from .errors import BciError, WrongUse
+from .errors import BciError, DeviceTrouble, WrongUse
 from .parts import Board, Report, Sink
 from .pipeline import Pipeline
 from .stream import Chunk, Event, Stream
@@ -119,7 +119,7 @@ class Loop:
             self._close()
 
     def _turn(self, seconds: float | None) -> Iterator[Chunk]:
-        last, until = None, None
+        last, until = None, None if seconds is None else self.clock.now() + seconds + GRACE_S
         while not self._stop.is_set():
             c = self.board.read(READ_S)
             if c is not None:
@@ -132,10 +132,14 @@ class Loop:
                     self._stop.set()
                 yield self._one(c)
             state = self.board.status.state
-            if c is None and state in ("ended", "lost"):
+            if c is None and state == "lost":
+                raise DeviceTrouble(f"The board {self.board.part_name()} is lost.", self.board.status.note)
+            if c is None and state == "ended":
                 return
             self._pulse(state)
             if until is not None and self.clock.now() >= until:
+                if not self._samples and last is None:
+                    raise DeviceTrouble(f"No sample came in {seconds:g} s.", self.board.status.note)
                 return
 
     def _one(self, c: Chunk) -> Chunk:

@@ -208,9 +208,11 @@ class Report:
 class Board(Part):
     """Where samples come from. `read` gives what has come since the last call, waiting up to `timeout` seconds on
     `self.clock`, or None where nothing came; `status.state` then says whether that is a pause or the end. Whoever opens
-    a board sets `clock` and the `label` of the person at it before; a simulated board brings its own label."""
+    a board sets `clock` and the `label` of the person at it before; a simulated board brings its own label.
+    live: a person is at it now, who is asked before it is opened; not so where it simulates or replays."""
 
     room = "board"
+    live: bool = True
     clock: Clock = WALL
     label: Label = UNLABELLED
 
@@ -262,6 +264,8 @@ class Stage(Part):
     settle: float = 1.0
     grid: Grid = Grid()
     need: int = 1
+    at: int = 0  # index of the first of the rows that `rows` or `ticks` is given
+    bad: np.ndarray | None = None  # which of their values were NaN or Inf, where any was
     into: Stream
     out: Stream
 
@@ -301,11 +305,12 @@ class Stage(Part):
         """The output for the next chunk. Chunks follow each other without gaps: the Pipeline sees to that."""
         if self._begin is None:
             self._begin = c.first
-        x, bad = self._held(c.data) if self.holds else (c.data, None)
+        self.at = c.first
+        x, self.bad = self._held(c.data) if self.holds else (c.data, None)
         if self.grid.same:
             y = self.rows(x)
-            if bad is not None and y.shape == bad.shape:
-                y[bad] = np.nan
+            if self.bad is not None and y.shape == self.bad.shape:
+                y[self.bad] = np.nan
             return Chunk(y, c.first, c.time, c.events)
         first, due = self.grid.due(c.first, len(c), self._begin + self.need - 1)
         y = self.ticks(x, due)

@@ -265,11 +265,12 @@ def faults_leave_no_trace(case: Case) -> None:
         return
     clean = case.run()
     x = case.input.data
+    column = min(1, x.shape[1] - 1)
     at, length = round(1.0 * rate), round(0.2 * rate)
     scale = float(np.std(clean.data.astype(float), axis=0).max()) or 1.0
     for name, value in {"NaN": np.nan, "Inf": np.inf, "-Inf": -np.inf, "a rail": 187500.0, "a flat line": 0.0}.items():
         bad = x.copy()
-        bad[at : at + length, 1] = value
+        bad[at : at + length, column] = value
         stage = case.fresh()
         source = replace(case.input, chunks=(replace(case.input.chunks[0], data=bad),))
         out = case.run(stage, source=source)
@@ -279,7 +280,7 @@ def faults_leave_no_trace(case: Case) -> None:
         far = np.abs(out.data[after:].astype(float) - clean.data[after:]).max()
         assert far <= 1e-2 * scale, f"{name} leaves a trace of {far:.3g} (of {scale:.3g}) after {stage.settle} s"
         if out.data.shape == x.shape and value != value:
-            others = np.delete(out.data, 1, axis=1)
+            others = np.delete(out.data, column, axis=1)
             assert np.isfinite(others).all(), f"{name} reaches other channels"
 
 
@@ -334,7 +335,9 @@ def every_setting_matters(case: Case) -> None:
         if f"setting {name}" in case.stage.exempt:
             continue
         seen = False
-        for value in _others(field, getattr(case.stage, name), case.input.stream):
+        of_examples = [getattr(e[0] if isinstance(e, tuple) else e, name) for e in type(case.stage).examples()]
+        now = getattr(case.stage, name)
+        for value in (*_others(field, now, case.input.stream), *(v for v in of_examples if v != now)):
             try:
                 twin = type(case.stage)(**{**case.stage.settings(), name: value})
                 twin.restore(case.stage.learned())
