@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import Any
 
 import click
 
 from bcikit.core.errors import WrongUse
-
-GROUP = "Devices"
 
 GROUP = "Devices"
 
@@ -67,9 +66,9 @@ def _run(device: Any, seconds: float | None) -> None:
     try:
         click.echo(f"port: {device.open()}")
         device.run(seconds)
+        click.echo(json.dumps(device.summary))
     finally:
         device.close()
-        click.echo(device.last_words())
 
 
 @click.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import threading
@@ -122,7 +123,7 @@ def test_a_packet_holds_the_microvolts_to_half_a_count(microvolts, code, number)
 def test_commands_may_come_in_any_pieces(said, cuts):
     whole, parts = firmware(), firmware()
     edges = [0, *sorted(c for c in cuts if c < len(said)), len(said)]
-    assert b"".join(parts.hear(said[a:b]) for a, b in zip(edges, edges[1:], strict=False)) == whole.hear(said)
+    assert b"".join(parts.hear(said[a:b]) for a, b in itertools.pairwise(edges)) == whole.hear(said)
     assert parts.settings == whole.settings and parts.packet(0, 0) == whole.packet(0, 0)
 
 
@@ -296,7 +297,6 @@ def test_the_port_vanishes_and_comes_back_under_its_name():
     with Cyton(vanish=((0.2, 0.3),)) as board:
         with terminal(board.port) as host:
             os.write(host.fd, b"b")
-            was = os.readlink(board.port)
             until(lambda: not os.path.lexists(board.port))
             with pytest.raises(OSError):  # a hang-up, behind what was still in the line
                 while os.read(host.fd, 4096):
@@ -306,10 +306,8 @@ def test_the_port_vanishes_and_comes_back_under_its_name():
         with terminal(board.port) as host:
             assert b"Firmware" in host.ask(b"v")
             os.write(host.fd, b"b")
-            number, counts, *_ = parsed(host.read(33))
-            assert number == 0
-        tick = board.summary["packets"]
-        assert board.summary["vanished"] > 0 and tick > 0 and was
+            assert parsed(host.read(33))[0] == 0
+        assert 65 <= board.summary["vanished"] <= 85  # 0.3 s
 
 
 @pytest.mark.realtime
@@ -393,8 +391,8 @@ def test_brainflow_measures_the_resistances():
     ohm = (1e3, 5e3, 1e4, 2e4, 5e4, 1e5, 3e5, 2e6)
     with Cyton(resistance=ohm) as board, driver(board.port) as host:
         board.firmware.source = Constant([0.0] * 8)
-        for channel in range(1, 9):
-            assert "Lead off set" in host.config_board(f"z{channel}10Z" if channel % 2 else f"z{channel}01Z")
+        said = host.config_board("".join(f"z{c}10Z" if c % 2 else f"z{c}01Z" for c in range(1, 9)))
+        assert said.count("Success: Lead off set") == 8
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 256)
         data = host.get_board_data()[1:9, :256]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from pathlib import Path
@@ -161,9 +160,6 @@ class Emulator:
     def summary(self) -> dict[str, int]:
         """How many packets there were, and what became of them."""
         return {"packets": sum(self.fates.values()), **self.fates}
-
-    def last_words(self) -> str:
-        return json.dumps(self.summary)
 
     # -- packets
 
