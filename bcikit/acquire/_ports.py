@@ -19,8 +19,9 @@ from ..core.errors import DeviceTrouble
 
 POSIX = os.name == "posix"
 DONGLES = {("0403", "6015"): "OpenBCI dongle (FTDI)", ("2458", "0001"): "BLED112 (Bluetooth dongle)"}
-BAUD = 115200
 RADIO = b"\xf0"
+ANSWER = re.compile(rb"(OpenBCI|Success|Failure)[^$]*\$\$\$")
+NOISE = 500  # bytes without an answer among them
 CHANNELS = range(1, 26)  # of the radio
 
 
@@ -157,36 +158,33 @@ def holders(path: str) -> list[str]:
 # -- asking
 
 
-def ask(held: Held, message: bytes, wait: float, until: bytes = b"$$$") -> bytes:
-    """Write to a port that nobody streams from, and what it answers: up to `until`, or within `wait` seconds. POSIX."""
+def ask(held: Held, message: bytes, wait: float = 1.2) -> str:
+    """Write to a port that nobody streams from; what it answers, up to `$$$`, or '' after `wait` seconds. Packets of a
+    board that was left streaming may come before the answer. POSIX."""
+    _drain(held.fd)
     with contextlib.suppress(OSError):
         os.write(held.fd, message)
-    answer, end = b"", time.monotonic() + wait
-    while until not in answer and (left := end - time.monotonic()) > 0:
-        ready, _, _ = select.select([held.fd], [], [], left)
-        if ready:
-            try:
-                part = os.read(held.fd, 4096)
-            except OSError:
-                break
-            if not part:
-                break
-            answer += part
-    return answer
-
-
-def banner(held: Held, wait: float = 1.2) -> str:
-    """What the board answers to `v` (it stops, and begins anew with its defaults); '' where nothing answers."""
-    _raw(held.fd)
-    ask(held, b"s", 0.15, until=b"\0\0\0\0\0\0\0")  # a board left streaming would bury the answer
-    _drain(held.fd)
-    return ask(held, b"v", wait).decode("latin-1")
+    heard, end = b"", time.monotonic() + wait
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([held.fd], [], [], left)[0]:
+            break
+        try:
+            part = os.read(held.fd, 4096)
+        except OSError:
+            break
+        heard += part
+        if answer := ANSWER.search(heard):
+            return answer[0].decode("latin-1")
+        if not part:
+            break
+    return heard.decode("latin-1") if len(heard) < NOISE else ""
 
 
 def check(held: Held, scan: bool = True) -> Finding:
     """What stands behind a port that is held: a board that is ready, a dongle without one, or silence. scan: where no
     board answers, look for it on the other 24 radio channels (up to 10 s) and put the dongle back to its own."""
-    path, said = held.path, banner(held)
+    _raw(held.fd)
+    path, said = held.path, ask(held, b"v")  # the board stops, and begins anew with its defaults
     if "$$$" in said and "Failure" not in said:
         return Finding(path, "ready", f"{path}: {said.splitlines()[0].strip()}", banner=said)
     if "Failure" not in said:
@@ -196,7 +194,7 @@ def check(held: Held, scan: bool = True) -> Finding:
             f"{path} is open, but nothing answers." if not said else f"{path} answers, but not like an OpenBCI board.",
             "It may be another device. With an OpenBCI dongle: its switch must stand on GPIO 6, not RESET; plug it in anew.",
         )
-    own = _channel(ask(held, RADIO + b"\x00", 1.0))
+    own = _channel(ask(held, RADIO + b"\x00"))
     off = Finding(
         path,
         "off",
@@ -239,7 +237,6 @@ def set_radio_channel(path: str, channel: int) -> bool:
     held = Held(path)
     try:
         _raw(held.fd)
-        _drain(held.fd)
         return _up_on(held, channel)
     finally:
         held.close()
@@ -346,14 +343,14 @@ def _drain(fd: int) -> None:
         termios.tcflush(fd, termios.TCIOFLUSH)
 
 
-def _channel(answer: bytes) -> int | None:
-    found = re.search(rb"[Cc]hannel [Nn]umber:? (\d+)", answer)
+def _channel(answer: str) -> int | None:
+    found = re.search(r"[Cc]hannel [Nn]umber:? (\d+)", answer)
     return int(found[1]) if found else None
 
 
 def _up_on(held: Held, channel: int) -> bool:
-    ask(held, RADIO + bytes((2, channel)), 1.0)
-    return b"System is Up" in ask(held, RADIO + b"\x07", 1.0)
+    ask(held, RADIO + bytes((2, channel)))
+    return "System is Up" in ask(held, RADIO + b"\x07")
 
 
 def _scan(held: Held, own: int | None) -> int | None:
@@ -363,4 +360,4 @@ def _scan(held: Held, own: int | None) -> int | None:
     try:
         return next((c for c in CHANNELS if c != own and _up_on(held, c)), None)
     finally:
-        ask(held, RADIO + bytes((2, own)), 1.0)
+        ask(held, RADIO + bytes((2, own)))

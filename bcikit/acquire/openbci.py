@@ -56,7 +56,7 @@ class Openbci(Driven):
     ip_port: Annotated[int, Setting("port on this computer that the shield sends to", low=1, high=65535)] = 6789
     mac: Annotated[str, Setting("Bluetooth address of a Ganglion")] = ""
     channels: Annotated[tuple[str, ...], Setting("names of the electrodes, in the order of the inputs")] = ()
-    gain: Annotated[tuple[int, ...], Setting("of the amplifier, for all or for each", choices=GAINS)] = (24,)  # type: ignore[arg-type]
+    gain: Annotated[tuple[int, ...], Setting("of the amplifier, for all or for each", choices=GAINS)] = (24,)
     input: Annotated[str, Setting("what the amplifier measures", choices=tuple(INPUTS))] = "normal"
     bias: Annotated[bool, Setting("the channels drive the bias electrode")] = True
     srb2: Annotated[bool, Setting("the channels are measured against SRB2")] = True
