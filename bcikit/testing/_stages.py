@@ -267,7 +267,7 @@ def faults_leave_no_trace(case: Case) -> None:
     x = case.input.data
     column = min(1, x.shape[1] - 1)
     at, length = round(1.0 * rate), round(0.2 * rate)
-    scale = float(np.std(clean.data.astype(float), axis=0).max()) or 1.0
+    scale = float(np.nanstd(clean.data.astype(float), axis=0).max()) or 1.0
     for name, value in {"NaN": np.nan, "Inf": np.inf, "-Inf": -np.inf, "a rail": 187500.0, "a flat line": 0.0}.items():
         bad = x.copy()
         bad[at : at + length, column] = value
@@ -367,8 +367,8 @@ def _others(field: Any, now: Any, stream: Stream) -> Iterator[Any]:
     elif not field.about.choices or now is None:
         yield from (1.0, 5.0, 20.0)
         yield from ((n,) for n in stream.names[:2])
-        yield stream.names[1]
-        yield (f"{stream.names[2]}-{stream.names[3]}",)
+        yield stream.names[-1]
+        yield ("-".join(stream.names[2:4]),)
 
 
 STAGE_LAWS: dict[str, Callable[[Case], None]] = {
