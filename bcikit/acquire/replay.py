@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -73,8 +73,7 @@ class Replay(Board):
         more = {"unit": self.unit, "columns": self.columns}
         recording = read(self.file, channels=self.channels, kind=self.kind, scale=self.scale, **told, **more)
         self._recording = self._faults.on(recording)
-        label = replace(recording.stream.label, recorded=True)
-        self._stream = recording.stream.but(label=label, info={**recording.stream.info, **recording.info})
+        self._stream = recording.stream.but(info={**recording.stream.info, **recording.info})
         self._lost, self._end, self._newest = 0, None, None
         self._pieces = _played(self._recording, recording, max(1, round(self.chunk * self._stream.rate)), self.loop)
         self._next = next(self._pieces, None)

@@ -25,7 +25,7 @@ class Label:
     """level: how raw. inferences: what was inferred. subjects: of whom. purposes: for what it may be used.
     expires: seconds since 1970, None is never. simulated: no person stands behind it (simulated boards, and
     recordings signed as made by them, alone bear that word). recorded: read from a file, so local sinks need no new
-    grant (only what replays a file says so; what says nothing is taken for a live person)."""
+    grant (only who reads a file says so; what says nothing is taken for a live person)."""
 
     level: Level = Level.RAW
     inferences: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ class Label:
     @classmethod
     def from_dict(cls, d: dict) -> Label:
         """The inverse of `as_dict`; `simulated` and `recorded` are never read back: a verified signature gives the one,
-        replaying the other."""
+        reading a file the other."""
         return cls(
             Level[d.get("level", "RAW")],
             frozenset(d.get("inferences", ())),

@@ -53,7 +53,7 @@ class Running(Protocol):
 
 running: WeakSet[Running] = WeakSet()
 
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")  # DATASET/PERSON too
 _EPOCH = struct.Struct("<Qd")  # revocations so far; the latest time seen
 
 
@@ -328,7 +328,7 @@ def checked_subject(subject: str) -> None:
     if not _SUBJECT.fullmatch(subject):
         raise WrongUse(
             f"{subject!r} cannot name a subject.",
-            "It is 1 to 64 plain letters, digits, '.', '_' and '-', best a pseudonym.",
+            "It is 1 to 100 plain letters, digits, '.', '_', '-' and '/', best a pseudonym.",
             "For example S1.",
         )
 
