@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ..core.clock import WallClock
 from ..core.errors import BciError, DeviceTrouble, WrongUse
 from ..core.parts import Board, Setting, Status
 from ..core.stream import Channel, Chunk, Event, Stream
@@ -41,7 +42,8 @@ class Lsl(Board):
     again by itself; what is missing shows as a jump of `first`, estimated from the stamps. What comes back with other
     channels or another rate is refused.
 
-    Markers (streams of text, or irregular ones of type Markers) become events, named by their text or number.
+    Markers (streams of text, or irregular ones of type Markers) become events, named by their text or number; of several
+    channels the first names it and the others are its value.
     """
 
     name: Annotated[str | None, Setting("name of the stream")] = None
@@ -62,6 +64,8 @@ class Lsl(Board):
         return iter(())
 
     def open(self) -> Stream:
+        if not isinstance(self.clock, WallClock):
+            raise WrongUse("lsl receives from the real world.", "It runs on the wall clock only.")
         self._inlet: Any = None
         self._stopping = threading.Event()
         self._seeker: threading.Thread | None = None
@@ -191,10 +195,9 @@ class Lsl(Board):
             return ()
         events = []
         for i, row in enumerate(values):
-            for channel, v in zip(self.described.channels, row, strict=True):
-                text = v.decode("utf-8", "replace") if isinstance(v, bytes) else f"{v:g}"
-                if text:
-                    events.append(Event(first + i, text, channel.name if len(row) > 1 else None, self._apart))
+            texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else f"{v:g}" for v in row]
+            if texts := [t for t in texts if t]:
+                events.append(Event(first + i, texts[0], " ".join(texts[1:]) or None, self._apart))
         return tuple(events)
 
     # -- stamps and clocks

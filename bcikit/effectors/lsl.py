@@ -23,7 +23,7 @@ class Lsl(Sink):
     """Sends a stream with its metadata (names, kinds, units, positions), each sample stamped with the time it was taken.
 
     Where samples are missing the stamps jump: nothing is invented. Events go to a second stream, NAME-events, as text:
-    `name`, or `name=value`. Sending never waits for a receiver. liblsl listens on every interface of the machine,
+    `name`, or `name:value`. Sending never waits for a receiver. liblsl listens on every interface of the machine,
     unencrypted and for anyone, whatever its scope: what is sent leaves, so the Gate asks for the grant `lsl`.
     """
 
@@ -75,11 +75,11 @@ class Lsl(Sink):
 
     def _when(self, e: Event, c: Chunk) -> float:
         """When an event took place, in seconds of the chunk's clock; it may lie before or behind its chunk."""
-        if np.ndim(c.time):
-            row = min(max(round(e.index) - c.first, 0), len(c) - 1)
-            when = float(c.time[row]) if len(c) else math.nan
-        else:
-            when = float(c.time_at(e.index - c.first, self.stream.rate))
+        when, rate = math.nan, self.stream.rate
+        if np.ndim(c.time) and len(c):
+            when = float(c.time[min(max(round(e.index) - c.first, 0), len(c) - 1)])
+        elif not np.ndim(c.time):
+            when = float(c.time) - ((c.end - 1 - e.index) / rate if rate else 0.0)
         return when if math.isfinite(when) else self._offset  # LSL takes 0 for now
 
     def close(self) -> None:
@@ -87,4 +87,4 @@ class Lsl(Sink):
 
 
 def _text(e: Event) -> str:
-    return e.name if e.value is None else f"{e.name}={e.value}"
+    return e.name if e.value is None else f"{e.name}:{e.value}"

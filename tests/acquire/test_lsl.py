@@ -245,8 +245,9 @@ def test_an_address_is_asked_where_discovery_fails(with_port, monkeypatch):
     from bcikit.acquire import _lsl
 
     with sender() as (_, source):
-        found = [i for p in range(16572, 16604) for i in _lsl._at(f"127.0.0.1:{p}", 0.5) if i.source_id() == source]
+        found = _lsl.library().resolve_bypred(f"source_id='{source}'", 1, 5.0)
         port = int(found[0].as_xml().split("<v4data_port>")[1].split("<")[0])
+        monkeypatch.setattr(_lsl, "FIRST_PORT", port - 5)  # LSL's own may all be taken by tests before this one
 
         def never(*_):
             raise AssertionError("discovery was used")
