@@ -58,6 +58,8 @@ def rows_of(
     elif len(lines) and counts[-1] < fields and (counts[:-1] == fields).all():
         lines, counts = lines[:-1], counts[:-1]
         notes.append("the last line is short; it is left out")
+    elif not complete:
+        notes.append("the last line has no end: its last number may be cut")
     if not len(lines):
         raise FileTrouble(f"{path} holds no samples.", "There is a header and nothing behind it: nothing was recorded.")
     try:
@@ -74,10 +76,8 @@ def rows_of(
                 f"The first of them is {lines[int(np.flatnonzero(bad)[0])][:60]!r}.",
             ) from None
         if bad.any():
-            where = ", ".join(str(i + 1) for i in np.flatnonzero(bad)[:5])
-            notes.append(
-                f"{bad.sum()} rows hold cells that are no numbers; they are NaN (rows {where}{' ...' * (bad.sum() > 5)})"
-            )
+            where = ", ".join(str(i + 1) for i in np.flatnonzero(bad)[:5]) + (" ..." if bad.sum() > 5 else "")
+            notes.append(f"{bad.sum()} rows hold cells that are no numbers; they are NaN (rows {where})")
     return table, notes
 
 

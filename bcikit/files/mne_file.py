@@ -21,6 +21,7 @@ UNITS = {101: "Hz", 112: "T", 114: "°C", 201: "T/m"}
 KINDS = {"stim": "marker", "misc": "aux", "bio": "aux", "resp": "aux", "syst": "aux", "exci": "aux", "gsr": "aux"}
 HEADERS = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set", ".evt": ".cnt", ".dat": ".vhdr"}
 SKIP = "BAD_ACQ_SKIP"  # where MNE filled in what was not recorded
+ANALOGUE_SHARE = 0.2  # a stimulus channel that changes more often than this carries a signal
 STATUS_BITS = 0xFFFF  # of BioSemi's Status, the rest says how the amplifier is
 
 
@@ -59,7 +60,7 @@ def read(path: str | Path, bits: int | None = None) -> Recording:
     slow = {int(n) for n in np.asarray(extras["n_samps"])[extras["sel"]]} if {"n_samps", "sel"} <= extras.keys() else set()
     if len(slow) > 1:
         notes.append(f"channels of lower rate were resampled to {rate:g} Hz by MNE")
-    events = [*_annotations(raw, rate), *_stimuli(data, channels, path), *_beside(path, raw)]
+    events = [*_annotations(raw, rate), *_stimuli(data, channels, path, notes), *_beside(path, raw)]
     index, data = _without_skips(raw, data, rate, notes)
     start = raw.info["meas_date"].isoformat() if raw.info["meas_date"] else None
     stream = Stream(
@@ -95,9 +96,9 @@ def _opened(path: Path, bits: int | None, notes: list[str]) -> Any:
 
         try:
             if bits:
-                raw = mne.io.read_raw_cnt(path, data_format=f"int{bits}", preload=False, verbose="error")
+                raw = mne.io.read_raw_cnt(path, data_format=f"int{bits}", preload=False, verbose="warning")
             else:
-                raw = mne.io.read_raw(path, preload=False, verbose="error")
+                raw = mne.io.read_raw(path, preload=False, verbose="warning")
         except Exception as error:  # its readers raise whatever comes
             raise _trouble(path, error) from None
     if not raw.ch_names or not raw.n_times:
@@ -106,7 +107,7 @@ def _opened(path: Path, bits: int | None, notes: list[str]) -> Any:
 
 
 def _trouble(path: Path, error: Exception) -> FileTrouble:
-    why = " ".join(str(error).split()) or type(error).__name__
+    why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, ImportError) or ("module" in why and "needed" in why):
         return FileTrouble(f"{path} needs a library that is not installed.", f"{why[:200]}.")
     if "yielded no channels" in why:
@@ -123,7 +124,7 @@ def _trouble(path: Path, error: Exception) -> FileTrouble:
         )
     if path.suffix.lower() == ".cnt":
         with open(path, "rb") as file:
-            ant = file.read(4) == b"RIFF"
+            ant = file.read(4) in (b"RIFF", b"RF64")
         return (
             FileTrouble(f"{path} is of ANT eego, which needs a library.", "MNE reads it through antio.", "pip install antio")
             if ant
@@ -153,7 +154,7 @@ def _annotations(raw: Any, rate: float) -> list[Event]:
     ]
 
 
-def _stimuli(data: np.ndarray, channels: list[Channel], path: Path) -> list[Event]:
+def _stimuli(data: np.ndarray, channels: list[Channel], path: Path, notes: list[str]) -> list[Event]:
     found = [i for i, c in enumerate(channels) if c.kind == "marker"]
     events = []
     for i in found:
@@ -162,6 +163,9 @@ def _stimuli(data: np.ndarray, channels: list[Channel], path: Path) -> list[Even
             value = (value.astype(np.int64) & STATUS_BITS).astype(float)
         name = "marker" if len(found) == 1 else channels[i].name
         rows = np.flatnonzero(value[1:] != value[:-1]) + 1
+        if len(rows) > ANALOGUE_SHARE * len(data):
+            notes.append(f"{channels[i].name} changes at every {len(data) / len(rows):.1f} samples: it is no trigger")
+            continue
         events += [Event(int(r), name, float(value[r])) for r in rows if value[r]]
     return events
 

@@ -79,7 +79,10 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
                     continue
             return arrays
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        why = "It holds Python objects, which are not read." if "pickle" in str(error) else f"It is cut or damaged: {error}."
+        objects = "pickle" in str(error)
+        why = (
+            "It holds Python objects, which are not read, or is of another kind." if objects else f"It is damaged: {error}."
+        )
         raise FileTrouble(f"{path} is not a NumPy file of numbers.", why) from None
 
 

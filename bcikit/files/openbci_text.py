@@ -35,6 +35,8 @@ def read(path: str | Path, rate: float | None = None) -> Recording:
         raise FileTrouble(f"{path} is not an OpenBCI recording.", "Its first line does not say %OpenBCI.")
     body = [line for line in lines if not line.startswith("%")]
     names = [n.strip() for n in body.pop(0).split(",")] if body and body[0].lstrip()[:1].isalpha() else []
+    if len(body) == 1 and not complete and not names:  # nothing says how long a row is
+        body = []
     if not body:
         raise FileTrouble(f"{path} holds no samples.", "There is a header and nothing behind it: nothing was recorded.")
     facts = dict(_split(line) for line in head if "=" in line)
@@ -92,7 +94,7 @@ class _Layout:
 
 
 def _layout(path: Path, names: list[str], body: list[str], facts: dict[str, str]) -> _Layout:
-    cells = [c.strip() for c in body[len(body) // 2].split(",")]
+    cells = [c.strip() for c in body[(len(body) - 1) // 2].split(",")]
     if names:
         return _by_names(path, names)
     formatted = [i for i, c in enumerate(cells) if ":" in c]

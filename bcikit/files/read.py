@@ -24,7 +24,7 @@ from .cards import card_of
 SNIFF = 4096  # bytes
 FOLDERS = (".ds", ".mff")  # formats of MNE that are folders
 BESIDE = ("accel", "gyro", "aux", "digital", "counter", "marker")  # kinds that no electrode gives
-STEP_UV = (1e-3, 1e3)  # median step from sample to sample of any real EEG lies well between these
+STEP_UV = (1e-2, 1e3)  # median step from sample to sample of any real EEG lies well between these
 
 
 def read(path: str | Path, channels: Sequence[str] = (), kind: str = "", scale: float = 1.0, **options: Any) -> Recording:
@@ -83,9 +83,10 @@ def format_of(path: Path) -> str:
         return "numpy_file"
     if text.startswith((b"%STOP", b"%START")):
         return "openbci_sd"
-    if text.startswith(b"%"):
+    table = suffix in (".csv", ".tsv", ".txt")
+    if text.startswith((b"%OpenBCI", b"%OBCI")) or (table and text.startswith(b"%")):
         return "openbci_text"
-    if suffix in (".csv", ".tsv", ".txt"):
+    if table:
         return "csv_table"
     return "mne_file"
 
