@@ -46,6 +46,7 @@ RHYTHMS = (
 )
 GAINS = ("alpha", "mu left", "mu right", "beta left", "beta right", "beta feet", "ssvep")
 SIDES = ("left", "right", "feet")
+HARMONICS = np.arange(1, 4)
 
 
 def check(act: str, names: Sequence[str], rate: float) -> None:
@@ -109,14 +110,14 @@ class Person:
             noisy[k] *= fact("bad_contact")
             wander[k] *= fact("bad_drift")
         self._person, self._noisy = person, noisy
-        # the brain: background sources, rhythms, the response to flicker; columns of one matrix
+        # the brain: background sources, rhythms, the response to flicker: rows of one matrix, and the mains line below
         own = np.sqrt(1 - fact("shared")) * fact("background")
         self._background = Coloured(rate, CORTICAL + n, fact("exponent"), back)
         self._own = own * person
         peaks = np.array([fact(peak) for _, peak, _ in RHYTHMS])
         self._rhythms = Rhythms(rate, peaks, fact("width_hz"), waves)
         self._gain_of = [GAINS.index(name) for name, _, _ in RHYTHMS]
-        self._mix = np.vstack([self._sources(head), self._rhythm_maps(), self._ssvep_map()]) * person
+        brain = np.vstack([self._sources(head), self._rhythm_maps(), self._ssvep_map()]) * person
         self._seen = {
             "blink": _scaled(eyes, self.names, "Fp1", "Fp2") * person,
             "T7": _scaled(partial(below, electrode="T7", depth=MUSCLE), self.names, "T7") * person,
@@ -129,7 +130,8 @@ class Person:
         stay = np.exp(-1 / (fact("drift_s") * rate))
         self._stay, self._push = np.full(n, stay), wander * np.sqrt(1 - stay**2)
         self._offset = np.zeros(n)
-        self._lines = self._mains_maps(head, bad)
+        self._harmonics = HARMONICS[: max(0, int(np.ceil(rate / 2 / mains)) - 1)] if mains else HARMONICS[:0]
+        self._mix = np.vstack([brain, self._mains_maps(head, bad)])
         # what changes
         self._gain = self._target = np.array([fact("alpha_open"), 1, 1, 1, 1, 1, 0])
         slow = np.array([fact("block_s"), *[fact("erd_s")] * 5, fact("block_s")])
@@ -181,18 +183,16 @@ class Person:
         gains = recur(self._keep, self._gain, np.broadcast_to((1 - self._keep) * self._target, (n, len(GAINS))))
         self._gain = gains[-1].copy()
         rhythms = self._rhythms.rows(n) * gains[:, self._gain_of]
-        phase = self._flicker_hz / self.rate * index % 1.0 - self._flicker_hz * fact("ssvep_s")
-        flicker = [gains[:, -1] * np.sin(2 * np.pi * h * phase) * self._below_nyquist(h) for h in (1, 2, 3)]
-        sources = np.column_stack([back[:, :CORTICAL], rhythms, *flicker])
+        turns = self._flicker_hz / self.rate * index % 1.0 - self._flicker_hz * fact("ssvep_s")
+        heard = HARMONICS * self._flicker_hz < 0.45 * self.rate
+        flicker = np.sin(2 * np.pi * HARMONICS * turns[:, None]) * heard * gains[:, -1:]
+        line = 2 * np.pi * self._harmonics * self._line_turns(index)[:, None]
+        sources = np.concatenate([back[:, :CORTICAL], rhythms, flicker, np.cos(line), np.sin(line)], axis=1)
         out = (sources[:, :, None] * self._mix).sum(axis=1)
-        out += back[:, CORTICAL:] * self._own
         white = self._contact.standard_normal((n, 2, len(self.names)))
         drift = recur(self._stay, self._offset, white[:, 0] * self._push)
         self._offset = drift[-1].copy()
-        out += drift
-        out += white[:, 1] * self._noisy
-        for line, (cos, sin) in zip(self._line_phases(index), self._lines, strict=True):
-            out += np.cos(line)[:, None] * cos + np.sin(line)[:, None] * sin
+        out += back[:, CORTICAL:] * self._own + drift + white[:, 1] * self._noisy
         self._add_bursts(out, self.at)
         self.at += n
         return out
@@ -338,25 +338,20 @@ class Person:
         one = fact("ssvep") * _scaled(_occipital, self.names, "O1", "O2")
         return np.array([one, fact("ssvep_2") * one, fact("ssvep_3") * one])
 
-    def _below_nyquist(self, harmonic: int) -> float:
-        return float(harmonic * self._flicker_hz < 0.45 * self.rate)
-
-    def _mains_maps(self, rng: np.random.Generator, bad: str | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _mains_maps(self, rng: np.random.Generator, bad: str | None) -> np.ndarray:
+        """(2 x harmonics, channels): what an electrode has of the cosine, then of the sine, of each."""
         size = fact("mains") * rng.uniform(0.5, 1.5, len(self.names))
         angle = 2 * np.pi * (rng.random() + 0.1 * rng.standard_normal(len(self.names)))
         if bad is not None:
             size[self.names.index(bad)] *= fact("bad_mains")
-        parts = {1: 1.0, 2: fact("mains_2"), 3: fact("mains_3")}
-        self._harmonics = [h for h in parts if 0 < h * self.mains < self.rate / 2]
-        return [(size * parts[h] * np.cos(h * angle), size * parts[h] * np.sin(h * angle)) for h in self._harmonics]
+        size = size * np.array([1.0, fact("mains_2"), fact("mains_3")])[: len(self._harmonics), None]
+        angle = self._harmonics[:, None] * angle
+        return np.vstack([size * np.cos(angle), size * np.sin(angle)])
 
-    def _line_phases(self, index: np.ndarray) -> list[np.ndarray]:
-        """Phase of the line, which wanders slowly about its frequency, and of its harmonics."""
-        minute = index / (60.0 * self.rate)
-        turns = self.mains / self.rate * index % 1.0 + fact("mains_hz") * 60 / (2 * np.pi) * np.sin(
-            2 * np.pi * (minute % 1.0)
-        )
-        return [2 * np.pi * h * turns for h in self._harmonics]
+    def _line_turns(self, index: np.ndarray) -> np.ndarray:
+        """Phase of the line in turns; it wanders slowly about its frequency."""
+        minute = index / (60.0 * self.rate) % 1.0
+        return self.mains / self.rate * index % 1.0 + fact("mains_hz") * 60 / (2 * np.pi) * np.sin(2 * np.pi * minute)
 
 
 def _occipital(names: Sequence[str]) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The one table of what simulated EEG is made of: each number with its unit, its range in people and its source.
 
 Nothing in `bcikit/simulate/` has an amplitude, rate or latency of the EEG that is not in this table. Amplitudes are those at
-the electrode named, against linked ears. `low` and `high` say what is usual in healthy adults; tests measure the simulated
-EEG, by other means than it is made with, and hold it against them. Individuals lie outside more often than not in something.
+the electrode named, against linked ears. `low` and `high` bound what the source lets one expect of a healthy adult; where it
+shows rather than states a number, they are read from it with judgement. Tests measure the simulated EEG, by other means
+than it is made with, and hold it against them. Most people lie outside in something.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ FACTS: dict[str, Fact] = {
     "pop_rate": Fact(0.5, "1/min", 0, 5, "how often, at any electrode", SOURCES["choice"]),
     "drift": Fact(25.0, "µV rms", 5, 200, "slow wandering of an electrode's offset", SOURCES["huigen"]),
     "drift_s": Fact(20.0, "s", 5, 100, "its time constant", SOURCES["huigen"]),
-    "contact": Fact(0.6, "µV rms", 0.2, 2, "white noise of electrode and amplifier, up to 125 Hz", SOURCES["huigen"]),
+    "contact": Fact(1.0, "µV rms", 0.5, 20, "white noise of electrode and amplifier, up to 125 Hz", SOURCES["huigen"]),
     "mains": Fact(4.0, "µV peak", 0.5, 50, "at an electrode with good contact", SOURCES["huhta"]),
     "mains_2": Fact(0.1, "", 0, 0.5, "second harmonic to the first", SOURCES["huhta"]),
     "mains_3": Fact(0.3, "", 0, 0.8, "third harmonic to the first", SOURCES["huhta"]),

@@ -51,10 +51,8 @@ class Coloured:
         states = recur(self.poles[:, None], self._last, white[:, None, :])
         if n:
             self._last = states[-1].copy()
-        out = white * self.direct
-        for k, part in enumerate(self.parts):
-            out += part * states[:, k]
-        return out
+        states *= self.parts[:, None]
+        return states.sum(axis=1) + self.direct * white
 
 
 class Rhythms:
