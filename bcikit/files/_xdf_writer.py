@@ -263,7 +263,7 @@ class Writer:
             if self._next is None:
                 self._early.append(text)
             else:
-                self._append(self._text(BOARD, [(self._last + max(late_s, 0.0), text)]))
+                self._append(self._text(BOARD, [(self._last + (late_s if late_s > 0 else 0.0), text)]))
 
     def sync(self) -> None:
         """Wait until what was written would outlive a power cut."""

@@ -116,8 +116,11 @@ def test_what_the_recorder_missed_is_in_the_file(tmp_path):
     permit.send(CHUNKS[0])
     for dropped in (0, 2, 2, 5):
         recorder.pulse(Report(1.0, Status("streaming", note="fine", age_s=0.1), 1, (0, 0), (0, 0), {"xdf": dropped}))
+    recorder.pulse(Report(1.0, Status("ended"), 1, (0, 0), (0, 0), {}))  # its age is not known
     permit.close()
-    assert [text for _, text in read(tmp_path / "a.xdf").info["status"]] == ["streaming: fine", "dropped 2", "dropped 3"]
+    status = read(tmp_path / "a.xdf").info["status"]
+    assert np.isfinite([t for t, _ in status]).all()
+    assert [text for _, text in status] == ["streaming: fine", "dropped 2", "dropped 3", "ended"]
 
 
 def test_the_disk_is_synced_by_the_pulse_and_not_by_a_send(tmp_path, monkeypatch):
