@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -32,7 +33,8 @@ class Emulator:
     drop: probability that a packet is lost; the number goes on. garble: probability that random bytes come between two
     packets or in the midst of one. stall: spans of silence, the radio being out of reach. vanish: spans during which the
     port itself is gone. Whatever is lost, the measured person goes on: behind a fault the stream is where it would have
-    been without it. log: a file that gets one line for each packet: running number, nanoseconds of CLOCK_MONOTONIC, fate.
+    been without it. log: a file that gets one line for each packet: running number, nanoseconds of CLOCK_MONOTONIC, fate:
+    sent, dropped, garbled, stalled, vanished, or unheard (nobody had the port open, or read too slowly).
     """
 
     def __init__(
@@ -118,7 +120,11 @@ class Emulator:
                 self._log = open(self._log_path, "w", buffering=1)
             except OSError as error:
                 raise FileTrouble(f"{self._log_path} cannot be written.", str(error)) from error
-        self.port = self.connect()
+        try:
+            self.port = self.connect()
+        except BaseException:
+            self.close()
+            raise
         return self.port
 
     def stop(self) -> None:
@@ -179,11 +185,11 @@ class Emulator:
 
     def _begin(self) -> None:
         """The person begins anew after a stop or at the end of the recording, else has gone on meanwhile."""
-        if self._start != self._start or self.ended:
+        if math.isnan(self._start) or self.ended:
             self._start, self._tick, self.ended = time.monotonic(), 0, False
         else:
             self._catch_up()
-        if self._first != self._first:
+        if math.isnan(self._first):
             self._first = self._start
         self._number = 0
 

@@ -13,7 +13,8 @@ EXG = ("eeg", "emg", "eog", "ecg", "ecog", "exg")
 
 
 class Played:
-    """A recording, in µV and g. Where its rate is not the board's, the row of the same time is taken."""
+    """A recording, in µV and g, its rows one after the other whatever is missing between them. Where its rate is not the
+    board's, the row of the same time is taken."""
 
     def __init__(self, path: str | Path, loop: bool = False) -> None:
         from bcikit.files.read import read

@@ -20,7 +20,8 @@ DOWN = b"Failure: Communications timeout - Device failed to poll Host$$$"
 class Cyton(Emulator):
     """`with Cyton(file="a.txt", drop=0.03, seed=1) as board:` and then BrainFlow's driver on `board.port`.
 
-    file: any recording (µV); without one a seeded simulated signal. daisy: 16 channels; by default as the file has.
+    file: any recording (µV); without one a seeded simulated signal. Channels that it lacks read 0. After a stop, or at its
+    end, the next stream begins it anew. daisy: 16 channels; by default where the file has more than 8.
     resistance: ohm of each electrode, for the impedance test. channel, dongle_channel: of the two radios, 1 to 25; where
     they differ, or `power` is off, the dongle answers that the device failed to poll. The rest: see Emulator."""
 
