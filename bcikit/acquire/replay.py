@@ -115,7 +115,8 @@ class Replay(Board):
             return Status("connecting" if self._next else "ended", note=note)
         newest = float(np.max(self._newest.time))
         if newest - self._start > 1 and self._stream.rate:
-            rate = (self._newest.end - self._recording.chunks[0].first) / (newest - self._start)
+            came = self._newest.end - 1 - self._recording.chunks[0].first
+            rate = came / (newest - self._start) / (self.speed or 1.0)
         age = max(now - newest, 0.0) if self.speed else 0.0
         state = "ended" if self._next is None else "streaming" if age < self.stale_s else self._waiting(now)
         return Status(state, age, rate, self._lost, 0.0, note)
