@@ -198,7 +198,7 @@ class Emulator:
         self._tick += self._tick % 2  # where two packets make a sample, begin with the first
 
     def _within(self, spans: tuple[Span, ...], now: float) -> bool:
-        since = now - self._first
+        since = now - self._first + 1e-6  # a packet due at the border falls on its later side, whatever the rounding
         return any(at <= since < at + length for at, length in spans)
 
     @property
@@ -218,12 +218,14 @@ class Emulator:
         if data is None:
             self.ended, self.firmware.streaming = True, False
             return
-        running = self.summary["packets"]
+        running, due = self.summary["packets"], self._start + self._tick / self.firmware.packets_per_s
         self._number += 1
         self._tick += 1
         lost, hurt = self.rng.random(2)
-        if self._gone or self.silent:
-            fate = "vanished" if self._gone else "stalled"
+        if self._within(self.vanish, due):  # by when it was due, not by when it was made: the same number every time
+            fate = "vanished"
+        elif self._within(self.stall, due):
+            fate = "stalled"
         elif lost < self.drop:
             fate = "dropped"
         else:
