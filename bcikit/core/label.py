@@ -6,7 +6,7 @@ on; only the parts in `DECLASSIFIERS` may call their output less raw than what t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 
 
@@ -54,14 +54,8 @@ class Label:
 
     def as_dict(self) -> dict:
         """Plain values, for a file's header."""
-        return {
-            "level": self.level.name,
-            "inferences": sorted(self.inferences),
-            "subjects": sorted(self.subjects),
-            "purposes": sorted(self.purposes),
-            "expires": self.expires,
-            "simulated": self.simulated,
-        }
+        sets = {k: sorted(getattr(self, k)) for k in ("inferences", "subjects", "purposes")}
+        return {**asdict(self), "level": self.level.name, **sets}
 
     @classmethod
     def from_dict(cls, d: dict) -> Label:

@@ -64,8 +64,8 @@ class Loop:
 
     def _place(self, at: str) -> int:
         names = [s.part_name() for s in self.line.stages]
-        if at == "board":
-            return -1
+        if at == "board" or (at == "out" and not names):
+            return -1  # as it came, its gaps not bridged
         if at == "out":
             return len(names)
         if at not in names:
@@ -152,7 +152,7 @@ class Loop:
         for e in out.events:
             self._bridged += e.name == "bridged"
             self._gaps += e.name == "gap"
-        if len(c) and np.ndim(c.time) == 0:
+        if len(c) and np.ndim(c.time) == 0 and c.time <= came:  # a replay at full speed is ahead of its own time
             self._arrival.append(came - c.time)
             self._latency.append(self.clock.now() - c.time)
         return out

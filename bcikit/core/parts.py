@@ -1,177 +1,28 @@
-"""The three kinds of part: `Board`, `Stage`, `Sink`; and their settings.
+"""The three kinds of part: `Board`, `Stage`, `Sink`. What is kept of one is said by the name:
 
-Settings are the dataclass fields, annotated with `Setting`; the command line, the session file, the bounds check and
-the docs are made from them. State is born in `start` (or `open`):
-
-    name      a setting                       (a dataclass field)
-    name_     what was learnt                 (`fit`, `adapt`; kept by `start`)
-    _name     state of the stream             (cleared by `start`)
-    name      anything else is derived from settings and stream, made anew by `start` and never saved
+name      a setting                       (a dataclass field)
+name_     what was learnt                 (`fit`, `adapt`; kept by `start`)
+_name     state of the stream             (cleared by `start`)
+name      anything else is derived from settings and stream, made anew by `start` and never saved
 """
 
 from __future__ import annotations
 
 import copy
-import types
-import typing
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .clock import WALL, Clock
-from .errors import WrongUse, nearest
+from .errors import WrongUse
 from .grid import Grid
 from .label import DECLASSIFIERS, UNLABELLED, Label
+from .settings import Part, Setting, settings_of
 from .stream import Chunk, Event, Stream
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What is known of a setting: `Annotated[float, Setting("lower corner", "Hz", low=0)]`. Bounds are inclusive."""
-
-    text: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Field:
-    """One setting of a part, as the command line and the docs see it."""
-
-    name: str
-    type: Any
-    default: Any
-    about: Setting
-
-    def coerce(self, part: str, value: Any) -> Any:
-        """`value` (perhaps text, from the command line) as this setting's type; checks bounds and choices."""
-        where = f"{part}:{self.name}"
-        value = _as_type(value, self.type, where, self.about)
-        for item in value if isinstance(value, tuple) else (value,):
-            self._check(item, where)
-        return value
-
-    def _check(self, value: Any, where: str) -> None:
-        about = self.about
-        if about.choices and value not in about.choices and value is not None:
-            raise WrongUse(f"{where}={value} is not known.", f"It can be {', '.join(about.choices)}.")
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            low, high = about.low, about.high
-            if value != value or (low is not None and value < low) or (high is not None and value > high):
-                bounds = (
-                    f"{'-inf' if low is None else low:g} to {'inf' if high is None else high:g}"
-                    if (low is not None and high is not None)
-                    else (
-                        f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else "a number"
-                    )
-                )
-                raise WrongUse(f"{where}={value:g} is out of bounds.", f"It can be {bounds} {about.unit}".rstrip() + ".")
-
-
-def _as_type(value: Any, kind: Any, where: str, about: Setting) -> Any:
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
-            return None
-        kinds = [k for k in typing.get_args(kind) if k is not type(None)]
-        for k in kinds[:-1]:
-            try:
-                return _as_type(value, k, where, about)
-            except WrongUse:
-                continue
-        kind = kinds[-1]
-    if typing.get_origin(kind) is tuple:
-        inner = typing.get_args(kind)[0]
-        items = value.split("+") if isinstance(value, str) else value
-        if not isinstance(items, (list, tuple)):
-            items = (items,)
-        return tuple(_as_type(v, inner, where, about) for v in items if v != "")
-    wrong = WrongUse(f"{where}={value!r} is not {_said(kind)}.", about.text and f"It is: {about.text}.")
-    if kind is bool:
-        if isinstance(value, str) and value.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-            return value.lower() in ("true", "yes", "on", "1")
-        if isinstance(value, bool):
-            return value
-        raise wrong
-    if kind in (int, float):
-        if isinstance(value, bool):
-            raise wrong
-        try:
-            number = float(value)
-            if kind is int and number != int(number):
-                raise wrong
-            return kind(number)
-        except (TypeError, ValueError, OverflowError):
-            raise wrong from None
-    if kind is str:
-        return str(value)
-    return value
-
-
-def _said(kind: Any) -> str:
-    return {float: "a number", int: "a whole number", bool: "yes or no", str: "a text"}.get(kind, str(kind))
-
-
-_SETTINGS: dict[type, dict[str, Field]] = {}
-
-
-def settings_of(cls: type) -> dict[str, Field]:
-    """The settings of a part, in order. Raises TypeError where a field has no `Setting`: that is the author's fault."""
-    if cls in _SETTINGS:
-        return _SETTINGS[cls]
-    hints = typing.get_type_hints(cls, include_extras=True)
-    found: dict[str, Field] = {}
-    for f in fields(cls) if is_dataclass(cls) else ():
-        about = next((m for m in getattr(hints[f.name], "__metadata__", ()) if isinstance(m, Setting)), None)
-        if about is None:
-            raise TypeError(f"{cls.__name__}.{f.name} needs Annotated[type, Setting(...)]")
-        found[f.name] = Field(f.name, typing.get_args(hints[f.name])[0], f.default, about)
-    _SETTINGS[cls] = found
-    return found
-
-
-class Part:
-    """What boards, stages and sinks share: a name, checked settings, a recipe."""
-
-    room: ClassVar[str] = "part"
-
-    def __post_init__(self) -> None:
-        for name, field in settings_of(type(self)).items():
-            object.__setattr__(self, name, field.coerce(self.part_name(), getattr(self, name)))
-
-    @classmethod
-    def part_name(cls) -> str:
-        """`bandpass` for the class Bandpass of preprocess/bandpass.py."""
-        module = cls.__module__.rsplit(".", 1)[-1]
-        return module if module.replace("_", "") == cls.__name__.lower() else cls.__name__.lower()
-
-    @classmethod
-    def make(cls, settings: Mapping[str, Any]) -> typing.Self:
-        """A part from names and values, which may be text; unknown names are refused."""
-        known = settings_of(cls)
-        for name in settings:
-            if name not in known:
-                raise WrongUse(
-                    f"{cls.part_name()} has no setting {name!r}.",
-                    f"It has {', '.join(known) or 'none'}.",
-                    nearest(name, list(known)),
-                )
-        return cls(**{n: known[n].coerce(cls.part_name(), v) for n, v in settings.items()})
-
-    def settings(self) -> dict[str, Any]:
-        return {n: getattr(self, n) for n in settings_of(type(self))}
-
-    def recipe(self) -> dict[str, Any]:
-        """Name and settings as plain values: enough to make the part again."""
-        return {self.room: self.part_name(), **asdict(self)} if is_dataclass(self) else {self.room: self.part_name()}
-
-    @classmethod
-    def examples(cls) -> Iterator[Part]:
-        """Parts with settings that the laws are applied to."""
-        yield cls()
+__all__ = ["Board", "Part", "Report", "Setting", "Sink", "Stage", "Status", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -233,7 +84,7 @@ class Board(Part):
         """Where a moment of the monotonic clock lies on the sample axis: (index, uncertainty in seconds)."""
         raise NotImplementedError(f"{type(self).__name__} cannot place marks")
 
-    def __enter__(self) -> typing.Self:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -195,11 +195,6 @@ class Pipeline(Stage):
         """Names and settings of the stages, nested: `build` makes the pipeline again."""
         return {"stage": "pipeline", **self.settings(), "stages": [s.recipe() for s in self.stages]}
 
-    @classmethod
-    def examples(cls) -> Iterable[Stage]:  # type: ignore[override]
-        """None of its own: the laws put every stage into one."""
-        return iter(())
-
 
 def build(recipe: Mapping[str, Any]) -> Stage:
     """The stage (or pipeline) that a recipe describes. Raises WrongUse where it names what is not installed."""

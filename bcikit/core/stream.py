@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .errors import WrongUse, nearest
 from .label import UNLABELLED, Label
-
-
-def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Stream:
     scale: float | tuple[float, ...] | None = None
     alphabet: tuple[str, ...] = ()
     label: Label = UNLABELLED
-    info: Mapping[str, Any] = field(default_factory=_nothing, compare=False)
+    info: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not self.shape:
@@ -171,7 +166,7 @@ class Recording:
 
     stream: Stream
     chunks: tuple[Chunk, ...]
-    info: Mapping[str, Any] = field(default_factory=_nothing)
+    info: Mapping[str, Any] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Chunk]:
         return iter(self.chunks)
