@@ -1,0 +1,276 @@
+"""The compiled loops against their NumPy twins and SciPy: values, cuts, silence, wrong arguments, speed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bcikit import kernels
+from bcikit.kernels import _numpy
+
+compiled = pytest.mark.skipif(not kernels.COMPILED, reason="left out: no compiled kernels (BCIKIT_PURE or no compiler)")
+
+
+def sets():
+    """The instruction sets this processor has; '' where nothing is compiled."""
+    if not kernels.COMPILED:
+        return [""]
+    found = []
+    for name in ("base", "avx2", "avx512"):
+        try:
+            kernels._do.use(kernels._do.use(name))
+            found.append(name)
+        except ValueError:
+            pass
+    return found
+
+
+@pytest.fixture(params=sets())
+def instructions(request):
+    if request.param:
+        before = kernels._do.use(request.param)
+    yield request.param
+    if request.param:
+        kernels._do.use(before)
+
+
+def signal(n, c, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, c)).astype(np.float32)
+
+
+def sections():
+    from scipy.signal import butter
+
+    return np.ascontiguousarray(butter(4, (300, 3000), "band", fs=30000, output="sos")[:, [0, 1, 2, 4, 5]])
+
+
+def calls(x, seed=0):
+    """Every kernel on x: name -> (of the kernels' module or its twin, a fresh run giving outputs and states)."""
+    n, c = x.shape
+    rng = np.random.default_rng(seed)
+    coef, taps = sections(), rng.standard_normal((3, 5))
+    angle = np.outer(np.arange(n) * 0.3, [1, 2])
+    refs = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    base, rows = rng.standard_normal(c), np.arange(4, n)
+    phases, weights = rows % 3, rng.standard_normal((n, 3))
+
+    def biquads(do):
+        y, state = np.empty_like(x), rng_state((4, 2, c))
+        do.biquads(x, y, coef, state)
+        return y, state
+
+    def steered(do):
+        y, state = np.empty_like(x), rng_state((2, 2, c))
+        do.steered(x, y, refs, state, base, 0.98)
+        return y, state
+
+    def fir(do):
+        y = np.empty((len(rows), c), np.float32)
+        do.fir(x, y, rows, phases, taps)
+        return (y,)
+
+    def squares(do):
+        sums = rng_state((c,))
+        do.squares(x, sums)
+        return (sums,)
+
+    def weighted(do):
+        sums = rng_state((3, c))
+        do.weighted(x, weights, sums)
+        return (sums,)
+
+    return {f.__name__: f for f in (biquads, steered, fir, squares, weighted)}
+
+
+def rng_state(shape):
+    return np.random.default_rng(7).standard_normal(shape)
+
+
+@compiled
+@pytest.mark.parametrize("name", ["biquads", "steered", "fir", "squares", "weighted"])
+@pytest.mark.parametrize("c", [1, 2, 3, 7, 8, 9, 16, 31, 32, 33, 70])
+def test_compiled_and_numpy_agree(instructions, name, c):
+    for n in (0, 1, 31, 32, 33, 100):
+        if name == "fir" and n < 5:
+            continue
+        run = calls(signal(n, c))[name]
+        for got, wanted in zip(run(kernels._do), run(_numpy), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=2e-6 if got.dtype == np.float32 else 1e-9, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.lists(st.integers(0, 70), max_size=8), st.sampled_from(["biquads", "steered", "squares"]))
+def test_any_cut_gives_the_same_bytes(c, cuts, name):
+    x, coef = signal(200, c), sections()
+    angle = np.outer(np.arange(200) * 0.3, [1, 2])
+    refs, base = np.stack([np.cos(angle), np.sin(angle)], axis=-1), np.linspace(-1e4, 1e4, c)
+
+    def run(edges):
+        state = np.zeros({"biquads": (4, 2, c), "steered": (2, 2, c), "squares": (c,)}[name])
+        out = []
+        for a, b in pairwise(edges):
+            if name == "biquads":
+                out.append(kernels.biquads(x[a:b], coef, state))
+            elif name == "steered":
+                out.append(kernels.steered(x[a:b], refs[a:b], state, base, 0.97))
+            else:
+                kernels.squares(x[a:b], state)
+        return b"".join(o.tobytes() for o in out), state.tobytes()
+
+    edges = np.minimum(np.cumsum([0, *cuts]), 200).tolist()
+    assert run([*edges, 200]) == run([0, 200])
+
+
+def test_biquads_are_scipys_sosfilt(instructions):
+    from scipy.signal import butter, sosfilt
+
+    sos = butter(4, (1, 40), "band", fs=250, output="sos")
+    x = signal(5000, 19) * 30 + np.linspace(-6e4, 6e4, 19, dtype=np.float32)
+    got = kernels.biquads(x, np.ascontiguousarray(sos[:, [0, 1, 2, 4, 5]]), np.zeros((4, 2, 19)))
+    wanted = sosfilt(sos, x.astype(float), axis=0)
+    np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6 * np.abs(wanted).max())
+
+
+def test_a_steered_notch_at_rest_is_scipys_iirnotch(instructions):
+    from scipy.signal import iirnotch, lfilter
+
+    fs, f, width = 250.0, 50.0, 2.0
+    b, a = iirnotch(f, f / width, fs)
+    x = signal(3000, 11)
+    angle = (2 * np.pi * f / fs * np.arange(3000))[:, None]
+    refs = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    got = kernels.steered(x, refs, np.zeros((1, 2, 11)), np.zeros(11), float(b[0]))
+    np.testing.assert_allclose(got, lfilter(b, a, x.astype(float), axis=0), rtol=0, atol=1e-6)
+
+
+def test_fir_is_scipys_upfirdn(instructions):
+    from scipy.signal import firwin, upfirdn
+
+    up, down, x = 3, 2, signal(300, 9)
+    h = firwin(40, 0.3)
+    length = -(-len(h) // up)
+    taps = np.ascontiguousarray(np.pad(h, (0, length * up - len(h))).reshape(length, up).T)
+    k = np.arange(-(-(length - 1) * up // down), 300 * up // down)
+    got = kernels.fir(x, k * down // up, k * down % up, taps)
+    np.testing.assert_allclose(got, upfirdn(h, x.astype(float), up, down, axis=0)[k], rtol=0, atol=1e-6)
+
+
+@compiled
+def test_wrong_arguments_are_refused():
+    do, x, coef = kernels._do, signal(10, 4), sections()
+    good = [x, np.empty_like(x), coef, np.zeros((4, 2, 4))]
+    wrong = {
+        "type": (0, x.astype(float)),
+        "axes": (0, x[0]),
+        "order": (0, np.asfortranarray(x)),
+        "rows": (1, np.empty((9, 4), np.float32)),
+        "sections": (2, coef[:3]),
+        "columns": (2, np.ascontiguousarray(coef[:, :4])),
+        "channels": (3, np.zeros((4, 2, 3))),
+        "nothing": (0, None),
+    }
+    locked = np.empty_like(x)
+    locked.flags.writeable = False
+    wrong["read-only"] = (1, locked)
+    for why, (i, value) in wrong.items():
+        with pytest.raises((TypeError, ValueError, BufferError)):
+            do.biquads(*[value if j == i else a for j, a in enumerate(good)])
+            pytest.fail(why)
+    with pytest.raises(TypeError):
+        do.biquads(*good[:3])
+    with pytest.raises(TypeError):
+        do.steered(x, np.empty_like(x), np.zeros((10, 1, 2)), np.zeros((1, 2, 4)), np.zeros(4), "wide")
+    with pytest.raises(ValueError, match="fit"):
+        do.steered(x, np.empty_like(x), np.zeros((10, 17, 2)), np.zeros((17, 2, 4)), np.zeros(4), 0.9)
+    with pytest.raises(ValueError, match="no sse9"):
+        do.use("sse9")
+
+
+def test_a_place_outside_the_samples_is_refused():
+    x, taps = signal(10, 4), np.ones((1, 3))
+    for row in (1, 10, -1):
+        with pytest.raises(ValueError):
+            kernels.fir(x, np.array([row]), np.array([0]), taps)
+    with pytest.raises((ValueError, IndexError)):
+        kernels.fir(x, np.array([5]), np.array([1]), taps)
+
+
+def _median_seconds(jobs, rounds):
+    """Median time of each job, run in turn so that a busy machine slows all alike."""
+    times = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            begin = time.perf_counter()
+            job()
+            times[name].append(time.perf_counter() - begin)
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+@compiled
+def test_a_channel_gone_silent_is_not_slow(instructions):
+    coef, loud, silent = sections(), signal(30, 256), np.zeros((30, 256), np.float32)
+    ready, fading = np.zeros((4, 2, 256)), np.empty((4, 2, 256))
+
+    def fade():
+        fading[:] = 1e-308  # decays into denormal numbers at once
+        kernels.biquads(silent, coef, fading)
+
+    t = _median_seconds({"loud": lambda: kernels.biquads(loud, coef, ready), "silent": fade}, 200)
+    assert t["silent"] < 3 * t["loud"], t  # without flushing it is some 50 times as long
+
+
+@compiled
+def test_nobody_elses_arithmetic_changes():
+    kernels.biquads(signal(10, 4), sections(), np.zeros((4, 2, 4)))
+    tiny = np.array([5e-324])
+    assert (tiny * 1.0)[0] == 5e-324 and (np.array([2.2250738585072014e-308]) / 2)[0] > 0
+
+
+@compiled
+def test_others_run_during_long_work():
+    x, coef, seen = signal(200_000, 32), sections(), []
+    worker = threading.Thread(target=lambda: seen.append(kernels.biquads(x, coef, np.zeros((4, 2, 32)))))
+    worker.start()
+    turns = 0
+    while worker.is_alive():
+        turns += 1
+    worker.join()
+    assert len(seen) == 1 and turns > 10
+
+
+@compiled
+@pytest.mark.skipif("avx2" not in sets(), reason="left out: this processor has no AVX2")
+def test_biquads_are_much_faster_than_scipy():
+    from scipy.signal import butter, sosfilt
+
+    sos, x = butter(4, (300, 3000), "band", fs=30000, output="sos"), signal(30, 1024)
+    coef, state = sections(), np.zeros((4, 2, 1024))
+    wide, zi = np.ascontiguousarray(x.T, float), np.zeros((4, 1024, 2))
+    jobs = {"own": lambda: kernels.biquads(x, coef, state), "scipy": lambda: sosfilt(sos, wide, axis=1, zi=zi)}
+    t = _median_seconds(jobs, 100)
+    assert t["scipy"] > 4 * t["own"], t  # 7 to 10 times on an idle machine
+
+
+def test_without_the_compiled_loops_numpy_does_the_work():
+    code = (
+        "import numpy as np; from bcikit import kernels; from bcikit.preprocess.bandpass import Bandpass;"
+        "from bcikit.core.stream import *; s = Stream('s', 250.0, (Channel('C3'),)); b = Bandpass(); b.start(s);"
+        "x = np.random.default_rng(0).standard_normal((500, 1)).astype('f');"
+        "print(kernels.COMPILED, *b.step(Chunk(x, 0)).data[::50, 0])"
+    )
+    outs = []
+    for pure in ("0", "1"):
+        env = {**os.environ, "BCIKIT_PURE": pure}
+        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        outs.append(run.stdout.split())
+    assert outs[1][0] == "False"
+    np.testing.assert_allclose(np.array(outs[0][1:], float), np.array(outs[1][1:], float), rtol=1e-5, atol=1e-6)
