@@ -28,9 +28,10 @@ BANDS["gamma"] = (30.0, 45.0)
 class Bandpower(Begins):
     """(samples, channels) in; out one column "C3 alpha" of kind `power` for each band of each chosen channel, every `hop` s.
 
-    Butterworth bandpass (2nd order at each edge), squared, and the mean over the last `window` s, in the channel's unit
-    squared; or in decibels of it. Outputs stand on the stream's own index, wherever it began. Where more than half of
-    a window is NaN, so is its power. The stated delay is half a window and the group delay of the slowest band.
+    Butterworth bandpass (2nd order at each edge), squared, and the mean over the last `window` s (a whole number of hops),
+    in the channel's unit squared; or in decibels of it. Outputs stand on the stream's own index, wherever it began. Where
+    more than half of a window is NaN, so is its power. The stated delay is half a window and the group delay of the slowest
+    band.
     Lowers the privacy level to FEATURE: the signal cannot be made from it.
     Raises WrongUse where a band is unknown or does not lie below half the stream's rate.
     """
