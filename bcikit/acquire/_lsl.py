@@ -150,8 +150,8 @@ def about(info: Any) -> str:
     """One line about a stream, for lists."""
     rate = f"{info.nominal_srate():g} Hz" if info.nominal_srate() else "irregular"
     return (
-        f"name={info.name()} type={info.type()} ({info.channel_count()} ch, {rate})"
-        f" source_id={info.source_id() or '-'} host={info.hostname()}"
+        f"name={info.name()!r} type={info.type()!r} ({info.channel_count()} ch, {rate})"
+        f" source_id={info.source_id()!r} host={info.hostname()!r}"
     )
 
 
@@ -244,17 +244,22 @@ def describe(inlet: Any, wait: float, max_bytes: int, max_channels: int) -> Desc
             f"The metadata of the LSL stream {info.name()!r} are {len(xml) / 1e6:.1f} MB long.",
             f"At most {max_bytes / 1e6:g} MB are read: so much is a fault of the sender, or an attack.",
         )
-    root = _parsed(xml.encode())
-    said = root.findall("desc/channels/channel")
-    notes = [] if not said or len(said) == n else [f"the metadata name {len(said)} channels of {n}"]
-    said = said[:n] + [None] * (n - len(said))  # type: ignore[list-item]
-    described = [_channel(c, i, info.type()) for i, c in enumerate(said)]
-    names: dict[str, int] = {}
-    channels = []
+    notes = []
+    try:
+        said = _parsed(xml.encode()).findall("desc/channels/channel")
+    except ElementTree.ParseError as error:
+        said, notes = [], [f"the metadata cannot be read ({error})"]
+    if said and len(said) != n:
+        notes.append(f"the metadata name {len(said)} channels of {n}")
+    nodes = [*said[:n], *[None] * (n - len(said))]
+    described = [_channel(c, i, info.type()) for i, c in enumerate(nodes)]
+    channels: list[Channel] = []
+    taken: set[str] = set()
     for c, _ in described:
-        names[c.name] = names.get(c.name, 0) + 1
-        channels.append(c if names[c.name] == 1 else Channel(f"{c.name}-{names[c.name]}", c.kind, c.unit, c.position))
-    silent = [c.name for c, x in zip(channels, said, strict=True) if c.kind == "eeg" and not _text(x, "unit")]
+        name = next(x for x in (c.name, *(f"{c.name}-{i}" for i in range(2, n + 2))) if x not in taken)
+        taken.add(name)
+        channels.append(Channel(name, c.kind, c.unit, c.position))
+    silent = [c.name for c, x in zip(channels, nodes, strict=True) if c.kind == "eeg" and not _text(x, "unit")]
     if silent:
         notes.append("the sender states no unit: taken as µV")
     form = FORMATS[info.channel_format()]
@@ -271,7 +276,8 @@ def _parsed(xml: bytes) -> ElementTree.Element:
 
 
 def _text(node: ElementTree.Element | None, key: str) -> str:
-    return (node.findtext(key) or "").strip() if node is not None else ""
+    text = (node.findtext(key) or "").strip() if node is not None else ""
+    return "".join(c for c in text[:200] if c.isprintable())  # it is shown on terminals
 
 
 def _channel(node: ElementTree.Element | None, i: int, stream_type: str) -> tuple[Channel, float]:

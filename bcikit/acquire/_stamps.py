@@ -13,7 +13,8 @@ STEADY_S = 1.0  # of such stamps before one missing from the grid is a lost samp
 AHEAD_S = 0.05  # a stamp so far in the future is wrong
 ASTRAY_S = 0.25  # so far before its sample's time, too
 ASTRAY_LASTS_S = 1.0  # then the sender's clock has been set anew
-LASTS_S = 0.2  # jittered stamps: all late by so long, so much is lost
+LASTS_S = 0.2  # jittered stamps: all late for so long, so much is lost
+SILENCE_S = 0.05  # of a silence no more counts for that: what was held back comes all at once and late
 LEAST_LOSS_S = 0.04  # jittered stamps: less than that may be a busy sender
 
 
@@ -33,14 +34,16 @@ class Stamps:
         self.lost = self.odd = 0
         self._stamp = np.nan  # the last one
         self._steady = 0  # samples since a stamp last left the grid
+        self._origin: tuple[float, int] | None = None  # stamp and index of the first of them
         self._lead = 0.0  # how far ahead of now the last stamps were
-        self._behind: deque[tuple[float, float]] = deque()  # (now, lateness of the least late sample)
+        self._heard, self._now = 0.0, np.inf  # seconds in which samples came; when they last did
+        self._behind: deque[tuple[float, float]] = deque()  # (seconds heard, lateness of the least late sample)
         self._astray: float | None = None  # since when no stamp can be right
         self._resumed = False
 
     def resume(self) -> None:
         """The sender was away: what is missing follows from the time of what comes next."""
-        self._stamp, self._steady, self._resumed = np.nan, 0, True
+        self._stamp, self._steady, self._origin, self._resumed = np.nan, 0, None, True
         self._behind.clear()
 
     @property
@@ -51,7 +54,7 @@ class Stamps:
     def place(self, stamps: np.ndarray, shift: float, now: float) -> np.ndarray:
         """Index of each sample. stamps (n,): seconds of the sender's clock, in order of arrival; shift: seconds to add
         for the clock of `now`."""
-        n, rate = len(stamps), self.clock.rate_hz
+        n, rate = len(stamps), self._rate()
         times = stamps + shift
         steps = np.diff(stamps, prepend=self._stamp) * rate  # nan at a beginning
         whole = np.rint(steps)
@@ -72,9 +75,18 @@ class Stamps:
         self.lost += int(index[-1]) - self.next - (n - 1)
         left = np.flatnonzero(off)
         self._steady = n - 1 - int(left[-1]) if len(left) else self._steady + n
+        if len(left) or self._origin is None:
+            begin = int(left[-1]) if len(left) else 0
+            self._origin = float(stamps[begin]), int(index[begin])
         self._follow(index, times, now)
         self.next, self._stamp, self._lead = int(index[-1]) + 1, stamps[-1], float(times[-1]) - now
         return index
+
+    def _rate(self) -> float:
+        """Of the grid, where there is one: known long before the clock has fitted it."""
+        if self.exact and self._origin is not None and self._stamp > self._origin[0]:
+            return (self.next - 1 - self._origin[1]) / (self._stamp - self._origin[0])
+        return self.clock.rate_hz
 
     def _due(self, index: np.ndarray) -> np.ndarray:
         return self.clock.time_of(self.next) + (index - self.next) / self.clock.rate_hz
@@ -84,12 +96,14 @@ class Stamps:
 
     def _slipped(self, late: float, now: float) -> int:
         """Samples that must be missing: everything of the last while was late by more than it ever jitters."""
-        self._behind.append((now, late))
-        while len(self._behind) > 3 and self._behind[1][0] <= now - LASTS_S:
+        self._heard += min(max(now - self._now, 0.0), SILENCE_S)
+        self._now = now
+        self._behind.append((self._heard, late))
+        while len(self._behind) > 3 and self._behind[1][0] <= self._heard - LASTS_S:
             self._behind.popleft()
         least = min(x for _, x in self._behind)
         bound = max(1.5 / self.clock.rate_hz, 4 * self.clock.residual_s, LEAST_LOSS_S)
-        if len(self._behind) < 3 or now - self._behind[0][0] < LASTS_S or least <= bound:
+        if len(self._behind) < 3 or self._heard - self._behind[0][0] < LASTS_S or least <= bound:
             return 0
         self._behind.clear()
         return self._missing(least)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ SOUGHT_S = 0.2  # one round of looking for a sender that went away
 SILENT_S = 2.0  # without a closed connection: then a sender that was started anew is looked for
 DOMAIN_S = 30.0  # stamps farther from now are not of LSL's clock
 RATE_OFF = 0.005
+MOST_HZ = 1e6
 
 
 @dataclass(eq=False)
@@ -66,6 +66,7 @@ class Lsl(Board):
     def open(self) -> Stream:
         if not isinstance(self.clock, WallClock):
             raise WrongUse("lsl receives from the real world.", "It runs on the wall clock only.")
+        self.close()
         self._inlet: Any = None
         self._stopping = threading.Event()
         self._seeker: threading.Thread | None = None
@@ -87,7 +88,8 @@ class Lsl(Board):
                                 "Is a firewall between? The sender's TCP ports begin at 16572.") from error  # fmt: skip
         d = self.described
         # what is sought after a loss: the same source, wherever it is then
-        self._wanted = _lsl.Wanted(d.name, d.type, d.source_id or None, self.address)
+        named = _lsl.Wanted(d.name, d.type, None, self.address)
+        self._wanted = _lsl.Wanted(source_id=d.source_id, address=self.address) if d.source_id else named
         self._notes |= {f"said {i}": note for i, note in enumerate(d.notes)}
         self.marks = d.format == "string" or (not d.rate and d.type.lower() in ("markers", "marker", "events", "stim"))
         self._axis = Stamps(d.rate) if d.rate else None
@@ -121,9 +123,13 @@ class Lsl(Board):
     # -- reading
 
     def read(self, timeout: float = 0.1) -> Chunk | None:
-        if self._inlet is None and self._seeker is None:
+        if not hasattr(self, "_began"):
+            raise WrongUse("lsl is not open.", do="Call open() first.")
+        if self._stopping.is_set():
             return None
         if not self._ready:
+            if self._inlet is None:
+                self._seek()
             self._reconnected(timeout if self._inlet is None else 0.0)
             if self._inlet is not None:
                 self._compare()
@@ -147,7 +153,7 @@ class Lsl(Board):
                     break
                 got = self._inlet.pull_chunk(0.0, max_samples=left, as_numpy=True)
         except lost:
-            self._drop()
+            self._inlet = None
         if not parts:
             return None
         return np.concatenate([x for x, _ in parts]), np.concatenate([t for _, t in parts])
@@ -243,7 +249,13 @@ class Lsl(Board):
         if not 0 < info.channel_count() <= self.max_channels:  # before anything of that size is reserved
             raise DeviceTrouble(f"The LSL stream {info.name()!r} has {info.channel_count()} channels.",
                                 f"At most {self.max_channels} are taken (max_channels).")  # fmt: skip
-        inlet = lsl.StreamInlet(info, BUFFER_S if info.nominal_srate() else MARKERS_HELD, 0, False)
+        if not 0 <= info.nominal_srate() <= MOST_HZ:
+            raise DeviceTrouble(f"The LSL stream {info.name()!r} says it has {info.nominal_srate():g} Hz.",
+                                "That cannot be: its sender is at fault.")  # fmt: skip
+        try:
+            inlet = lsl.StreamInlet(info, BUFFER_S if info.nominal_srate() else MARKERS_HELD, 0, False)
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
         described = _lsl.describe(inlet, wait, self.max_metadata, self.max_channels)
         try:
             inlet.open_stream(wait)
@@ -251,24 +263,23 @@ class Lsl(Board):
             raise OSError(str(error)) from error
         return inlet, described, info
 
-    def _drop(self) -> None:
-        self._inlet = None
-        self._seek()
-
     def _seek(self) -> None:
         if self._seeker is None and not self._stopping.is_set():
-            self._seeker = threading.Thread(target=self._look, args=(self._inlet is None,), name="bcikit-lsl", daemon=True)
+            self._seeker = threading.Thread(target=self._look, name="bcikit-lsl", daemon=True)
             self._seeker.start()
 
-    def _look(self, gone: bool) -> None:
-        """In a thread: until the source is there again (or its successor, where the connection still stands)."""
+    def _look(self) -> None:
+        """In a thread: until the source is there again (or its successor, where a silent connection still stands)."""
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began = self.clock.now()
+            gone = self._inlet is None
+            if not gone and began - self._arrived < SILENT_S:
+                return
             try:
                 infos = self._wanted.look(SOUGHT_S, at_once=True)[0]
                 new = [i for i in infos if gone or i.uid() != self._info.uid()]
                 if len(new) == 1:
-                    inlet, described, info = self._connect(new[0], 1.0)
+                    inlet, described, info = self._connect(new[0], LISTEN_S)
                     if info.hostname() != self._info.hostname() or info.created_at() < self._info.created_at():
                         _lsl.correction(inlet, LISTEN_S)  # another clock: its offset must be known first
                     self._found.append((inlet, described, info))
@@ -278,18 +289,21 @@ class Lsl(Board):
             except BciError as error:
                 self._found.append(error)
                 return
-            self._stopping.wait(max(SOUGHT_S / 4, SOUGHT_S - (time.monotonic() - began)))
+            self._stopping.wait(max(SOUGHT_S / 4, SOUGHT_S - (self.clock.now() - began)))
 
     def _reconnected(self, timeout: float) -> None:
         """Take over what the seeker found. Raises DeviceTrouble where it is another stream than before."""
         if self._seeker is None:
             return
         self._seeker.join(timeout)
-        if self._seeker.is_alive() or not self._found:
+        if self._seeker.is_alive():
             return
         self._seeker = None
+        if not self._found:
+            return
         found = self._found.popleft()
         if isinstance(found, BciError):
+            self.close()
             raise found
         inlet, described, info = found
         if other := described.same_as(self.described):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import contextmanager
@@ -15,7 +18,8 @@ import numpy as np
 import pytest
 
 from bcikit.acquire.lsl import Lsl
-from bcikit.core.errors import DeviceTrouble
+from bcikit.core.clock import JumpClock
+from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.stream import Recording
 
 SENDER = Path(__file__).with_name("lsl_sender.py")
@@ -101,6 +105,34 @@ def test_sender_killed_and_started_again():
     missing = np.diff(r.index) - 1
     assert missing.max() > 250 and board.status.lost == missing.sum()
     assert numbers_fit(r), "the gap is as long as the sender's clock says"
+
+
+@pytest.mark.realtime
+def test_complaint_17_a_sender_that_falls_silent_is_stale_and_goes_on_where_it_is():
+    with sender() as (process, source), Lsl(source_id=source) as board:
+        stream = board.open()
+        chunks = gather(board, 0.5)
+        os.kill(process.pid, signal.SIGSTOP)
+        chunks += gather(board, 0.2)
+        assert not gather(board, 2.5) and board.status.state == "stale" and board.status.age_s > 2
+        os.kill(process.pid, signal.SIGCONT)
+        chunks += gather(board, 1.0)
+        assert board.status.state == "streaming" and board.status.age_s < 0.5
+        assert not any(t.name == "bcikit-lsl" for t in threading.enumerate()), "nobody goes on looking for it"
+    r = Recording(stream, tuple(chunks))
+    assert numbers_fit(r) and board.status.lost == 0, "it sent late what it had: nothing is lost"
+
+
+@pytest.mark.realtime
+def test_complaint_14_a_reader_that_stalls_gets_the_newest_and_is_told_what_is_lost():
+    with sender() as (_, source), Lsl(source_id=source) as board:
+        stream = board.open()
+        chunks = gather(board, 1.5)
+        time.sleep(6.5)
+        chunks += gather(board, 0.5)
+        status = board.status
+    r = Recording(stream, tuple(chunks))
+    assert status.lost > 100 and numbers_fit(r) and status.age_s < 0.2
 
 
 @pytest.mark.realtime
@@ -220,7 +252,7 @@ def test_a_stream_that_is_not_there_is_said_with_what_is():
         began = time.monotonic()
         with pytest.raises(DeviceTrouble) as caught:
             Lsl(source_id=source[:-1], wait_s=0.6).open()
-    assert time.monotonic() - began < 5 and "name=Alpha" in caught.value.why and "Did you mean" in caught.value.do
+    assert time.monotonic() - began < 5 and "name='Alpha'" in caught.value.why and "Did you mean" in caught.value.do
 
 
 def test_five_megabytes_of_metadata_are_refused():
@@ -231,6 +263,28 @@ def test_five_megabytes_of_metadata_are_refused():
 def test_too_many_channels_are_refused():
     with sender(n=9, mode="silent") as (_, source), pytest.raises(DeviceTrouble, match="has 9 channels"):
         Lsl(source_id=source, max_channels=8).open()
+
+
+def test_a_rate_that_cannot_be_is_refused():
+    with sender(rate=1e9, mode="silent") as (_, source), pytest.raises(DeviceTrouble, match=r"1e\+09 Hz"):
+        Lsl(source_id=source).open()
+
+
+def test_metadata_at_fault_leave_plain_names_and_nothing_that_a_terminal_obeys():
+    channels = [{"label": "a\x1b[2J"}, {"label": "b"}, {"label": "b"}, {"label": "b-2", "unit": "\x07V"}, {}]
+    with sender(n=4, channels=channels, mode="silent", type="") as (_, source), Lsl(source_id=source) as board:
+        names, note = board.open().names, board.status.note
+    assert len(set(names)) == 4 and all(n.isprintable() for n in names)
+    assert "5 channels of 4" in note or "cannot be read" in note
+
+
+def test_before_opening():
+    with pytest.raises(WrongUse, match="not open"):
+        Lsl().read(0.0)
+    board = Lsl()
+    board.clock = JumpClock()
+    with pytest.raises(WrongUse, match="wall clock"):
+        board.open()
 
 
 def test_a_silent_sender_opens_and_is_called_stale():
@@ -274,8 +328,6 @@ def test_liblsl_that_is_missing_is_said(monkeypatch):
 
 
 def test_closing_is_final_and_idempotent():
-    import threading
-
     Lsl().close()
     with sender() as (process, source):
         board = Lsl(source_id=source)
