@@ -83,7 +83,8 @@ class Loop:
             assert self.gate is not None
             permit = self.gate.open(sink, self.stream if place < 0 else self.line.streams[place])
             threaded = isinstance(self.clock, WallClock) and not sink.inline
-            self._lanes.append((place, _Lane(sink, permit, threaded)))
+            waits = sink.kind == "record" and not self.board.live  # nobody is kept waiting, so nothing need be dropped
+            self._lanes.append((place, _Lane(sink, permit, threaded, waits)))
         if self._lanes:
             self.line.listen = self._heard
 
@@ -234,8 +235,8 @@ def _quantiles(seconds: deque[float]) -> tuple[float, float]:
 class _Lane:
     """The way to one sink: straight, or through a bounded queue and a thread."""
 
-    def __init__(self, sink: Sink, permit: Permit, threaded: bool) -> None:
-        self.sink, self.permit = sink, permit
+    def __init__(self, sink: Sink, permit: Permit, threaded: bool, waits: bool) -> None:
+        self.sink, self.permit, self.waits = sink, permit, waits
         self.dropped = 0
         self.error: BaseException | None = None
         self._queue: deque[Chunk | Report] = deque()
@@ -256,9 +257,11 @@ class _Lane:
         with self._ready:
             if isinstance(item, Chunk):
                 seconds = self._seconds(item)
-                if self._held + seconds > QUEUE_S and self._held:
-                    self.dropped += 1
-                    return
+                while self._held + seconds > QUEUE_S and self._held and not self.error:
+                    if not self.waits:
+                        self.dropped += 1
+                        return
+                    self._ready.wait(READ_S)
                 self._held += seconds
             elif self._queue and isinstance(self._queue[-1], Report):
                 self._queue[-1] = item  # a newer report replaces one not yet read
@@ -279,6 +282,7 @@ class _Lane:
                 item = self._queue.popleft()
                 if isinstance(item, Chunk):
                     self._held -= self._seconds(item)
+                    self._ready.notify()
             self._give(item)
 
     def _give(self, item: Chunk | Report) -> None:

@@ -178,6 +178,27 @@ def test_a_slow_sink_never_stalls_the_loop_and_its_drops_are_counted():
     assert report.samples == 3000
 
 
+@pytest.mark.realtime
+def test_a_recorder_of_what_is_not_live_is_waited_for_and_misses_nothing():
+    class Flood(Counter):
+        live = False
+
+        def read(self, timeout=0.1):
+            self.began -= 10.0
+            return super().read(timeout)
+
+    class Slowish(Keeps):
+        def send(self, c):
+            time.sleep(0.001)
+            super().send(c)
+
+    keeps = Slowish()
+    loop = Loop(Flood(5000), gate=OpenGate())
+    loop.add(keeps)
+    assert loop.run().samples == 5000
+    assert keeps.values == list(range(5000))
+
+
 @pytest.mark.parametrize("clock", ["jump", pytest.param("wall", marks=pytest.mark.realtime)])
 def test_a_failing_sink_is_told_and_ends_the_run_with_its_error(clock):
     class Full(Keeps):
