@@ -22,6 +22,7 @@ from ..ethics.gate import Gate
 from ..view._view import View, file_size
 from ..view._watch import Watch
 from ..view.jsonl import Jsonl
+from ..view.terminal import Terminal
 
 
 def go(session: Session) -> None:
@@ -37,7 +38,9 @@ def go(session: Session) -> None:
     files = [Path(recorder.path).expanduser() for recorder in recorders]
     for view in views:
         view.stop, view.mark, view.recordings = loop.stop, loop.mark, files
-        if session.stages and view.watch is None:
+        if isinstance(view, Terminal):
+            view.line = " → ".join(stage.part_name() for stage in session.stages)
+        if session.stages:
             view.watch = Watch()
             loop.add(view.watch, "board")
     for sink, at in session.sinks:

@@ -14,7 +14,7 @@ import click
 
 from ..core.errors import WrongUse
 from ..core.find import part, where
-from ..core.parts import Field, Setting, settings_of
+from ..core.settings import Field, Setting, settings_of
 
 WORDS = {float: "number", int: "whole number", bool: "yes/no", str: "text"}
 WIDTH = 110

@@ -31,5 +31,5 @@ def trace(low: np.ndarray, high: np.ndarray, rows: int, width: int) -> list[str]
 
 
 def bar(part: float) -> str:
-    """A number from 0 to 1 as one character."""
-    return BARS[round(min(max(part, 0.0), 1.0) * 8)] if part == part else " "
+    """A number from 0 to 1 as one character; a space where it is not known."""
+    return BARS[max(1, round(min(part, 1.0) * 8))] if part == part else " "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 
@@ -14,6 +15,7 @@ BINS_HZ = 300.0  # a finer grain than this is never drawn: faster streams are ke
 FAST_HZ = 2000.0  # above this no band powers: they would cost more than a view may
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 BANDS_S = 2.0
+LOOK_S = 0.25  # of a fast stream no more samples are kept, for its quality
 
 
 class Signal:
@@ -32,8 +34,9 @@ class Signal:
         self.end = 0  # index behind the newest sample
         self.last = np.full(shape[1], np.nan)
         self.events: deque[tuple[float, str]] = deque(maxlen=50)
-        n = round(BANDS_S * stream.rate)
-        self._raw = np.full((n, shape[1]), np.nan, np.float32) if 0 < stream.rate <= FAST_HZ and n >= 64 else None
+        n = round((BANDS_S if stream.rate <= FAST_HZ else LOOK_S) * stream.rate)
+        self._raw = np.full((n, shape[1]), np.nan, np.float32) if n else None
+        self._begin: int | None = None
 
     def take(self, c: Chunk) -> None:
         """Remember a chunk."""
@@ -45,6 +48,8 @@ class Signal:
             x = np.asarray(x, np.float32)
             if self.stream.scale is not None:
                 x = x * np.asarray(self.stream.scale, np.float32)
+            if self._begin is None or c.first < self._begin:
+                self._begin = c.first
             self._bin(x, c.first)
             if self._raw is not None:
                 self._keep(self._raw, x, c.first)
@@ -78,14 +83,25 @@ class Signal:
         drop = max(0, len(x) - len(raw))
         raw[(first + np.arange(drop, len(x))) % len(raw)] = x[drop:]
 
-    def newest(self) -> np.ndarray | None:
-        """(samples, channels): the newest two seconds, NaN where nothing came; None where the stream is too fast."""
-        if self._raw is None:
-            return None
+    def still(self) -> Signal:
+        """A copy as it is now."""
         with self._lock:
-            return np.roll(self._raw, -(self.end % len(self._raw)), axis=0)
+            twin = copy.copy(self)
+            for name, value in vars(self).items():
+                if isinstance(value, (np.ndarray, deque)):
+                    setattr(twin, name, value.copy())
+            twin._lock = threading.Lock()
+            return twin
 
     # -- asking
+
+    def newest(self) -> np.ndarray:
+        """(samples, channels): the newest two seconds (of a fast stream less), NaN where samples are missing."""
+        if self._raw is None or self._begin is None:
+            return np.empty((0, len(self.stream.channels)), np.float32)
+        with self._lock:
+            n = min(len(self._raw), self.end - self._begin)
+            return self._raw[np.arange(self.end - n, self.end) % len(self._raw)]
 
     def rms(self, seconds: float = 1.0) -> np.ndarray:
         """(channels,): root mean square about the mean of the newest second; NaN where nothing came."""
@@ -119,9 +135,11 @@ class Signal:
     def bands(self) -> np.ndarray | None:
         """(channels, 5): what part of the power of the newest two seconds between 1 and 45 Hz lies in each band (Hann
         window); NaN while they are not all there; None where the stream is too slow or too fast for it."""
-        x = self.newest()
-        if x is None or self.stream.rate < 2 * 45:
+        if self._raw is None or not 90 <= self.stream.rate <= FAST_HZ:
             return None
+        x = self.newest()
+        if len(x) < len(self._raw):
+            return np.full((x.shape[1], len(BANDS)), np.nan)
         x = (x - x.mean(axis=0)) * np.hanning(len(x))[:, None]
         power = np.abs(np.fft.rfft(x, axis=0)) ** 2
         hz = np.fft.rfftfreq(len(x), 1 / self.stream.rate)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..core.parts import Report, Sink
+from ..core.parts import Sink
 from ..core.stream import Chunk, Stream
 from ._signal import Signal
-from ._watch import Watch, quality
+from ._watch import Watch, judged
+
+SILENT = ("connecting", "stale", "reconnecting", "lost")  # no data come: nothing is said of the channels
 
 
 def _nothing(*_: Any) -> None:
@@ -42,15 +44,10 @@ class View(Sink):
         self.signal.take(c)
 
     def quality(self) -> list[str]:
-        """One word for each channel: judged on the board's channel of that name, else on what is here."""
-        here = quality(self.signal)
-        board = self.watch.quality() if self.watch is not None else {}
-        return [board.get(name) or here[name] for name in self.stream.names]
-
-
-def rate_of(r: Report, s: Stream) -> float:
-    """Samples a second as measured, or as stated while nothing is measured yet."""
-    return r.status.rate_hz if r.status.rate_hz == r.status.rate_hz else s.rate
+        """A word for each channel: judged on the board's channel of that name, where there is one, else on what is here."""
+        here = judged(self.signal)
+        board = judged(self.watch.signal) if self.watch is not None and hasattr(self.watch, "signal") else {}
+        return [board.get(name, here[name]) for name in self.stream.names]
 
 
 def file_size(path: Path) -> str:

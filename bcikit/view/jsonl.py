@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from ..core.parts import Report
 from ..core.stream import Stream
-from ._view import View
+from ._view import SILENT, View
 
 
 @dataclass(eq=False)
@@ -28,7 +28,8 @@ class Jsonl(View):
         dropped     {sink: chunks it was too slow for}
         note        what the board has to say
         simulated   true where no person stands behind it
-        channels    [{name, unit, rms, quality}]: rms about the mean of the newest second
+        channels    [{name, unit, rms, quality}] of the newest second: rms about the mean; quality good, mains, noisy,
+                    flat, railed or nan, judged on the board's signal. null while no data come
         exit        on the last line alone: the exit code
 
     null is what is not known (yet). Written to standard output, each line flushed.
@@ -57,6 +58,7 @@ class Jsonl(View):
     def line(self, r: Report) -> dict[str, Any]:
         """The report as plain values."""
         s = r.status
+        silent = s.state in SILENT
         line: dict[str, Any] = {
             "time_s": _number(r.time_s),
             "state": s.state,
@@ -74,7 +76,12 @@ class Jsonl(View):
             "note": s.note,
             "simulated": self.stream.label.simulated,
             "channels": [
-                {"name": c.name, "unit": c.unit, "rms": _number(float(rms)), "quality": word or None}
+                {
+                    "name": c.name,
+                    "unit": c.unit,
+                    "rms": None if silent else _number(float(rms)),
+                    "quality": None if silent else word or None,
+                }
                 for c, rms, word in zip(self.stream.channels, self.signal.rms(), self.quality(), strict=True)
             ],
         }
