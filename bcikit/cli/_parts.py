@@ -74,7 +74,7 @@ def _said(value: Any) -> str:
 def bounds(about: Setting) -> str:
     """What a setting may be, with its unit, in words."""
     if about.choices:
-        return " | ".join(about.choices)
+        return " | ".join(map(str, about.choices))
     low, high = (None if v is None else _said(float(v)) for v in (about.low, about.high))
     span = f"{low} to {high}" if low and high else f"from {low}" if low else f"to {high}" if high else ""
     return f"{span} {about.unit}".strip()

@@ -27,7 +27,7 @@ class Setting:
     unit: str = ""
     low: float | None = None
     high: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,14 @@ class Field:
     def _check(self, value: Any, where: str) -> None:
         about = self.about
         if about.choices and value not in about.choices and value is not None:
-            raise WrongUse(f"{where}={value} is not known.", f"It can be {', '.join(about.choices)}.")
+            raise WrongUse(f"{where}={value} is not known.", f"It can be {', '.join(map(str, about.choices))}.")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             low, high = (-math.inf if about.low is None else about.low), (math.inf if about.high is None else about.high)
             if not low <= value <= high:
-                raise WrongUse(
-                    f"{where}={value:g} is out of bounds.", f"It can be {low:g} to {high:g} {about.unit}".rstrip() + "."
-                )
+                unit = f" {about.unit}" if about.unit else ""
+                ends = f"{low:g} to {high:g}{unit}", f"{low:g}{unit} or more", f"{high:g}{unit} or less", "any number"
+                span = ends[(about.high is None) + 2 * (about.low is None)]
+                raise WrongUse(f"{where}={value:g} is out of bounds.", f"It can be {span}.")
 
 
 def _as_type(value: Any, kind: Any, where: str, about: Setting) -> Any:
