@@ -8,9 +8,10 @@ import numpy as np
 
 from ..core.parts import Report
 from ..core.stream import Stream
+from ..preprocess._signals import SIGNALS
 from ._braille import bar, trace
 from ._signal import BANDS, Signal
-from ._text import Piece, between, cells, fit, paint, shown
+from ._text import Piece, between, cells, fit, paint, short, shown
 from ._view import SILENT
 
 STATE_STYLE = {
@@ -160,7 +161,8 @@ def _value(f: Facts, i: int, rms: np.ndarray) -> str:
 
 
 def _bands(f: Facts, i: int) -> str:
-    return "".join(map(bar, f.bands[i])) if f.bands is not None else ""
+    judged = f.stream.channels[i].kind in SIGNALS
+    return "".join(map(bar, f.bands[i])) if judged and f.bands is not None else ""
 
 
 def _traces(f: Facts, look: Look, width: int, room: int) -> tuple[list[list[Piece]], list[Piece], str]:
@@ -191,7 +193,7 @@ def _traces(f: Facts, look: Look, width: int, room: int) -> tuple[list[list[Piec
             style = "cyan" if i % 2 else ""
             body.append(
                 [
-                    (fit(f" {shown(c.name)}" if here else "", side), "bold"),
+                    (fit(f" {short(c.name, label)}" if here else "", side), "bold"),
                     (text, QUALITY_STYLE.get(word, style) if word in ("flat", "railed", "nan") else style),
                     (fit(_value(f, i, rms), 8, right=True) if here else " " * 8, "bold"),
                     (fit(f" {shown(c.unit)}" if here else "", 4), "dim"),
@@ -256,12 +258,12 @@ def _table(f: Facts, look: Look, width: int, room: int) -> tuple[list[list[Piece
         if f.stream.alphabet and f.signal.last[i] == f.signal.last[i]:
             value = f.stream.alphabet[min(max(int(f.signal.last[i]), 0), len(f.stream.alphabet) - 1)]
         line: list[Piece] = [
-            (f" {fit(shown(c.name), label)}  ", "bold"),
+            (f" {fit(short(c.name, label), label)}  ", "bold"),
             (fit(shown(value) if live else "–", 9, right=True), "bold"),
             (f" {fit(shown(c.unit), 5)} ", "dim"),
             (fit(word, 10), QUALITY_STYLE.get(word, "dim")),
         ]
-        if bands and live and f.bands is not None:
+        if bands and live and f.bands is not None and c.kind in SIGNALS:
             for part in f.bands[i]:
                 line += [(bar(part) * 2, "cyan"), (f" {part * 100:3.0f} %  " if part == part else "         ", "dim")]
         body.append(line)

@@ -28,6 +28,12 @@ def fit(text: str, width: int, right: bool = False) -> str:
     return pad + text if right else text + pad
 
 
+def short(name: str, width: int) -> str:
+    """A name in at most `width` columns; its end, which tells channels apart, stays."""
+    name = shown(name)
+    return name if cells(name) <= width or width < 6 else fit(name, width - 3).rstrip() + name[-3:]
+
+
 def paint(pieces: list[Piece], width: int, colour: bool) -> str:
     """One line of at most `width` columns."""
     line, left = "", width
