@@ -129,6 +129,8 @@ class Session:
     def close(self) -> None:
         """Idempotent. The driver's thread ends within the second that its read may last."""
         shim, self.shim = getattr(self, "shim", None), None
+        if self.held is not None and self.held.gone:
+            self.held.blunt()
         if shim is not None:
             with contextlib.suppress(self.error):
                 if shim.is_prepared():

@@ -48,18 +48,18 @@ class PacketCounter:
         self._late_s = min(LATE_S if turn > 1 else BLIND_LATE_S, turn / clock.nominal_hz / 4 if turn > 1 else 1.0)
 
     def restart(self) -> None:
-        """The connection was lost and made again: the next packet's number says nothing, its arrival all."""
+        """The connection was lost and made again: the next packets' numbers say nothing of how much is missing."""
         self._held.clear()
         self._anew = True
 
     def place(self, number: int, arrival: float, row: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
         """The packets, this one or those held before it, whose places are now known: (index, arrival, row), in order."""
-        if self.last is None or self._anew:
-            yield self._put(self._begin(arrival), number, arrival, row)
+        if self.last is None:
+            self._anew = False
+            yield self._put(0, number, arrival, row)
             return
         ahead = self._step(self._number, number)
-        excess = self._elapsed(arrival) - ahead
-        if self._fits(ahead, excess):
+        if not self._anew and self._fits(ahead, self._elapsed(arrival) - ahead):
             index = self.last + ahead
             yield from self._late_ones(ahead)
             yield self._put(index, number, arrival, row)
@@ -88,12 +88,6 @@ class PacketCounter:
         early = late + 3 * self.clock.uncertainty_s * self.clock.rate_hz
         return excess <= late and (excess >= -early or ahead <= early)
 
-    def _begin(self, arrival: float) -> int:
-        self._anew = False
-        if self.last is None:
-            return 0
-        return self.last + max(1, round(self._elapsed(arrival)))
-
     def _late_ones(self, ahead: int) -> Iterator[tuple[int, float, np.ndarray]]:
         """Held packets that lie, in order, before one that is `ahead` of the newest placed: they were only late."""
         assert self.last is not None
@@ -111,12 +105,12 @@ class PacketCounter:
         """Nothing came on time: the run of held packets is where the earliest of them says."""
         assert self.last is not None
         held, self._held = self._held, []
+        elapsed = min(self._elapsed(h.arrival) - h.advance for h in held)
         ahead = self._step(self._number, held[0].number)
-        excess = min(self._elapsed(h.arrival) - ahead - h.advance for h in held)
-        turns = round(excess / self.turn) * self.turn
-        if turns < 0 or abs(excess - turns) > max(NEAR_S * self.clock.rate_hz, 1):
-            turns = round(excess)
-        first = self.last + max(1, ahead + turns)
+        counted = ahead + round((elapsed - ahead) / self.turn) * self.turn
+        if self._anew or counted < 1 or abs(elapsed - counted) > max(NEAR_S * self.clock.rate_hz, 1):
+            counted = round(elapsed)
+        first, self._anew = self.last + max(1, counted), False
         for h in held:
             yield self._put(first + h.advance, h.number, h.arrival, h.row)
 

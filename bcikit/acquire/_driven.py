@@ -26,6 +26,7 @@ from ._counter import PacketCounter
 POLL_S = 0.001  # between two looks at the driver's buffer when a sample is due
 LOOK_S = 0.05  # between two looks at whether the port is still there
 RATE_KNOWN = 0.001  # relative standard error at which the measured rate is compared with the stated one
+RATE_AFTER_S = 4.0
 RATE_WRONG = 0.005
 FAINT_UV, HUGE_UV = 1e-3, 1e5  # an EEG's rms over 1 s beyond these: the unit is not µV
 FOREIGN_S = 60.0  # a driver's stamp this far off is not this computer's time
@@ -145,7 +146,8 @@ class Driven(Board):
         if self._counter.repeated:
             yield f"{self._counter.repeated} packets repeated or out of order"
         rate = self._layout.rate
-        if known and abs(self._samples.rate_hz / rate - 1) > RATE_WRONG:
+        settled = known and WALL.now() - self._began > RATE_AFTER_S
+        if settled and abs(self._samples.rate_hz / rate - 1) > RATE_WRONG:
             off = 100 * (self._samples.rate_hz / rate - 1)
             yield f"the board gives {self._samples.rate_hz:.1f} samples a second, not {rate:g} ({off:+.1f} %)"
 

@@ -23,6 +23,7 @@ RADIO = b"\xf0"
 ANSWER = re.compile(rb"(OpenBCI|Success|Failure)[^$]*\$\$\$")
 NOISE = 500  # bytes without an answer among them
 CHANNELS = range(1, 26)  # of the radio
+SCAN_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Held:
     Nothing is read or written through it while a driver streams. Raises DeviceTrouble where the port cannot be had."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path, self.real = path, os.path.realpath(path)
         self.fd = -1
         if not POSIX:
             return
@@ -137,6 +138,16 @@ class Held:
         poll = select.poll()
         poll.register(self.fd, 0)
         return bool(poll.poll(0)) or not os.path.exists(self.path)
+
+    def blunt(self) -> None:
+        """Once the port is gone: let writes of this process to it go nowhere and reads fail. BrainFlow's Ganglion driver
+        retries for ever a write that fails (uart_tx, 5.23). Linux."""
+        for link in Path("/proc/self/fd").iterdir() if sys.platform == "linux" else ():
+            with contextlib.suppress(OSError):
+                if os.readlink(link).removesuffix(" (deleted)") == self.real and int(link.name) != self.fd:
+                    nothing = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(nothing, int(link.name))
+                    os.close(nothing)
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -182,7 +193,7 @@ def ask(held: Held, message: bytes, wait: float = 1.2) -> str:
 
 def check(held: Held, scan: bool = True) -> Finding:
     """What stands behind a port that is held: a board that is ready, a dongle without one, or silence. scan: where no
-    board answers, look for it on the other 24 radio channels (up to 10 s) and put the dongle back to its own."""
+    board answers, look for it on the other 24 radio channels (up to SCAN_S) and put the dongle back to its own."""
     _raw(held.fd)
     path, said = held.path, ask(held, b"v")  # the board stops, and begins anew with its defaults
     if "$$$" in said and "Failure" not in said:
@@ -195,14 +206,14 @@ def check(held: Held, scan: bool = True) -> Finding:
             "It may be another device. With an OpenBCI dongle: its switch must stand on GPIO 6, not RESET; plug it in anew.",
         )
     own = _channel(ask(held, RADIO + b"\x00"))
+    found = _scan(held, own) if scan else None
+    where = "on any radio channel" if scan else f"on radio channel {own}" if own else "there"
     off = Finding(
         path,
         "off",
-        f"The dongle on {path} is there, but no board answers" + (f" on its radio channel {own}." if own else "."),
-        "Switch the board to PC (not BLE) and look for its blue light; charge or change the battery. "
-        "If it is on, it may be on another radio channel.",
+        f"The dongle on {path} is there, but no board answers {where}.",
+        "Switch the board to PC (not BLE) and look for its blue light; charge or change the battery; bring it nearer.",
     )
-    found = _scan(held, own) if scan else None
     if found is None:
         return off
     return Finding(
@@ -357,7 +368,8 @@ def _scan(held: Held, own: int | None) -> int | None:
     """The radio channel that a board answers on, the dongle put back to its own."""
     if own is None:
         return None
+    end = time.monotonic() + SCAN_S
     try:
-        return next((c for c in CHANNELS if c != own and _up_on(held, c)), None)
+        return next((c for c in CHANNELS if c != own and time.monotonic() < end and _up_on(held, c)), None)
     finally:
         ask(held, RADIO + bytes((2, own)))

@@ -53,7 +53,7 @@ class Openbci(Driven):
     model: Annotated[str, Setting("the board; auto asks it", choices=("auto", *MODELS))] = "auto"
     port: Annotated[str, Setting("serial port of the dongle; found by itself where there is one")] = ""
     ip: Annotated[str, Setting("address of the WiFi shield")] = ""
-    ip_port: Annotated[int, Setting("port on this computer that the shield sends to", low=1, high=65535)] = 6789
+    ip_port: Annotated[int, Setting("port here that the shield sends to; 0 is any free one", low=0, high=65535)] = 0
     mac: Annotated[str, Setting("Bluetooth address of a Ganglion")] = ""
     channels: Annotated[tuple[str, ...], Setting("names of the electrodes, in the order of the inputs")] = ()
     gain: Annotated[tuple[int, ...], Setting("of the amplifier, for all or for each", choices=GAINS)] = (24,)
@@ -77,9 +77,14 @@ class Openbci(Driven):
             if held is None and not self.port:
                 number = GANGLION_BLUETOOTH
         if model.endswith("_wifi"):
-            params.update(ip_address=self.ip, ip_port=self.ip_port)
+            params.update(ip_address=self.ip, ip_port=self.ip_port or _free_port())
+        dongle = held.path if held and model == "ganglion" else ""
+        if held and dongle:  # its dongle leaves the bus while it is opened, and would come back under another name
+            held.close()
+            held = None
         session = Session(f"OpenBCI {model}", number, params, held)
         try:
+            session.held = Held(dongle) if dongle else held
             self._configure(session, model, "On Daisy" in said)
             return session, self._layout_of(session, model, said)
         except BaseException:
@@ -252,6 +257,15 @@ def _code(rate: int, known: tuple[int, ...]) -> int:
     if rate not in known:
         raise WrongUse(f"openbci:rate={rate} is not known.", f"It can be {', '.join(map(str, known))} Hz.")
     return known.index(rate)
+
+
+def _free_port() -> int:
+    """A TCP port that nobody has; the driver leaves the last one blocked for a minute."""
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("", 0))
+        return s.getsockname()[1]
 
 
 def _shield(ip: str) -> str:
