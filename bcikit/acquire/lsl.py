@@ -107,7 +107,7 @@ class Lsl(Board):
         if how:
             self._notes["stamps"] = how
         self.kept = bool(d.rate) and (self.stamps == "always" or (self.stamps == "auto" and how != "")) and not self._strange
-        channels = d.channels
+        channels = tuple(Channel(c.name, "marker", "") for c in d.channels) if self.marks else d.channels
         if self.kept:
             names = {c.name for c in channels}
             own = next(n for n in ("stamp", *(f"stamp-{i}" for i in range(2, len(names) + 3))) if n not in names)

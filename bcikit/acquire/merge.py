@@ -70,6 +70,7 @@ class Merge(Board):
             self.close()
             raise WrongUse(f"{streams[0].name} is irregular and cannot be the axis.", "Name first a board with samples.")
         self._others = [_Other(b, s) for b, s in zip(self._made[1:], streams[1:], strict=True)]
+        self._begin: int | None = None  # the first board's first index
         self._held: deque[Chunk] = deque()  # the first board's, until their time to leave
         self._marks: list[tuple[str, Any, float, float]] = []  # name, value, time, uncertainty; not yet placed
         return self._described(streams)
@@ -119,7 +120,8 @@ class Merge(Board):
         return newest + self.wait_s if self._joins and math.isfinite(newest) else -math.inf
 
     def _joined(self, c: Chunk) -> Chunk:
-        events = [*c.events, *self._placed()]
+        self._begin = c.first if self._begin is None else self._begin
+        events = [*c.events, *self._placed(self._begin)]
         if not self._joins:
             return c.but(events=tuple(events)) if len(events) > len(c.events) else c
         times = np.asarray(c.time_at(np.arange(len(c)), self._stream.rate), float)
@@ -127,12 +129,14 @@ class Merge(Board):
         data = np.column_stack([own, *(o.at(times, self.stale_s) for o in self._others if o.columns)])
         return Chunk(np.ascontiguousarray(data), c.first, c.time, tuple(events))
 
-    def _placed(self) -> list[Event]:
-        """Marks that now have a place on the first board's axis."""
+    def _placed(self, begin: int) -> list[Event]:
+        """Marks that now have a place on the first board's axis; those of before its beginning are none of this stream."""
         events, waiting = [], []
         for mark in self._marks:
             name, value, time, uncertainty = mark
             index, unsure = self._first.index_of(time)
+            if math.isfinite(index) and index <= begin - 1:
+                continue
             if math.isfinite(index):
                 events.append(Event(index, name, value, math.hypot(uncertainty, unsure)))
             else:

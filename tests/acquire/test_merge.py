@@ -108,7 +108,7 @@ TIMES = (0.5, 1.2345, 2.0, 3.1)
 
 
 def test_marks_lie_on_the_pulse_to_one_sample():
-    r = run(Merge.of(Pulses(pulses=TIMES, begin=0.013), Marks(TIMES, lag=0.1)))
+    r = run(Merge.of(Pulses(pulses=TIMES, begin=0.013), Marks((-0.5, *TIMES), lag=0.1)))  # the first is of before
     pulses = r.index[r.data[:, 0] == 1]
     assert len(r.events) == 4 and r.stream.names == ("C3",) and r.stream.delay == 0
     for e, pulse in zip(r.events, pulses, strict=True):
@@ -203,6 +203,7 @@ def test_two_lsl_streams_of_two_processes():
             stream = merge.open()
             chunks = lsl_helpers.gather(merge, 2.5)
     r = Recording(stream, tuple(chunks))
+    assert len(stream.channels) == 2, "text gives marks, no channel"
     both = np.isfinite(r.data[:, 1])
     assert both.mean() > 0.8 and both[np.argmax(both) :].all()
     assert np.abs(r.data[both, 0] - r.data[both, 1]).max() <= 1, "one sample at most"
