@@ -4,7 +4,7 @@ the first gives a wheel for every system, py3-none-any."""
 import os
 import sys
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
 
@@ -18,7 +18,13 @@ KERNELS = Extension(
     extra_compile_args=FLAGS,
 )
 
+# The data-set cards lie at the top of the checkout, and in the package of a wheel.
+PACKAGES = {
+    "packages": [*find_packages(include=["bcikit*"]), "bcikit.datasets"],
+    "package_dir": {"bcikit.datasets": "datasets"},
+}
+
 if os.environ.get("BCIKIT_PURE") == "1":
-    setup()
+    setup(**PACKAGES)
 else:
-    setup(ext_modules=[KERNELS], options={"bdist_wheel": {"py_limited_api": "cp311"}})
+    setup(**PACKAGES, ext_modules=[KERNELS], options={"bdist_wheel": {"py_limited_api": "cp311"}})

@@ -85,6 +85,8 @@ def steady(sos: np.ndarray) -> np.ndarray:
 
 def settling(sos: np.ndarray, left: float = 1e-7) -> float:
     """Samples after which `left` of a fault is left: of the slowest pole, doubled up where poles lie together."""
-    radius = max(np.abs(np.roots([1, a1, a2])).max() for a1, a2 in sos[:, 3:])
+    radius = max((np.abs(np.roots([1, a1, a2])).max() for a1, a2 in sos[:, 3:]), default=0.0)
+    if not radius:
+        return 0.0
     n = np.log(left) / np.log(radius)
     return float(n * 1.3) if len(sos) > 1 else float(n)

@@ -48,3 +48,8 @@ def below_nyquist(s: Stream, part: str, **hertz: float | None) -> None:
                 f"{part}:{name}={value:g} Hz lies outside what {s.name} can carry.",
                 f"At {s.rate:g} samples a second that is above 0 and below {s.rate / 2:g} Hz.",
             )
+
+
+def noted(s: Stream, text: str) -> Stream:
+    """The stream with a word for the person in `info["notes"]`, which views show and recordings keep."""
+    return s.but(info={**s.info, "notes": [*s.info.get("notes", ()), text]})

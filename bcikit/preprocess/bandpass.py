@@ -13,7 +13,7 @@ from ..core.parts import Setting, Stage
 from ..core.stream import Stream
 from ._design import butterworth
 from ._filter import Filter, geometric
-from ._signals import CHANNELS, below_nyquist
+from ._signals import CHANNELS, below_nyquist, noted
 
 
 @dataclass(eq=False)
@@ -22,8 +22,9 @@ class Bandpass(Filter):
 
     `order` is SciPy's and MNE's: the slope of each edge; the filter has `order` second-order sections. The stated delay is
     the group delay at the geometric middle of the band. A channel begins as if its first value had always been there.
+    Where `high` is not below half the stream's rate there is nothing above it to take out: then it is a highpass, and says so.
     Reference: S. Butterworth, On the theory of filter amplifiers, Wireless Engineer 7, 1930.
-    Raises WrongUse where low >= high or high is not below half the stream's rate.
+    Raises WrongUse where low >= high or low is not below half the stream's rate.
     """
 
     low: Annotated[float, Setting("lower corner, -3 dB", "Hz", low=0.001)] = 1.0
@@ -32,10 +33,17 @@ class Bandpass(Filter):
     channels: Annotated[tuple[str, ...], Setting(CHANNELS)] = ()
 
     def sections(self, s: Stream) -> tuple[np.ndarray, float]:
-        below_nyquist(s, "bandpass", low=self.low, high=self.high)
+        below_nyquist(s, "bandpass", low=self.low)
         if self.low >= self.high:
             raise WrongUse(f"bandpass: low={self.low:g} Hz is not below high={self.high:g} Hz.")
-        return butterworth(self.order, self.low, self.high, s.rate), geometric((self.low, self.high))
+        high = self.high if self.high < s.rate / 2 else None
+        return butterworth(self.order, self.low, high, s.rate), geometric((self.low, high or s.rate / 2))
+
+    def setup(self, s: Stream) -> Stream:
+        out = super().setup(s)
+        if self.high < s.rate / 2:
+            return out
+        return noted(out, f"bandpass: at {s.rate:g} Hz nothing lies above high={self.high:g} Hz; it is a highpass")
 
     @classmethod
     def examples(cls) -> Iterator[Stage]:

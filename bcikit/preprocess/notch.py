@@ -13,7 +13,7 @@ from ..core.parts import Setting, Stage
 from ..core.stream import Stream
 from ._design import notch, notch_gain
 from ._filter import Filter
-from ._signals import CHANNELS, below_nyquist
+from ._signals import CHANNELS, below_nyquist, noted
 
 LOOK_S = 0.1  # how often the frequency is corrected
 PULL = 0.25  # by how much of what was seen
@@ -28,8 +28,8 @@ class Notch(Filter):
     IEEE 63, 1975), which at a fixed frequency equals that notch (Glover, Adaptive noise cancelling applied to sinusoidal
     interferences, IEEE Trans. ASSP 25, 1977); every 0.1 s their frequency is corrected by how the mains' phase has turned
     since, in all channels together, up to `follow` Hz from `mains`.
-    The stated delay is the group delay at half the mains frequency.
-    Raises WrongUse where the mains is not below half the stream's rate.
+    The stated delay is the group delay at half the mains frequency. Where the mains is not below half the stream's rate there
+    is nothing that could be taken out: the samples pass as they are, and `info["notes"]` says so.
     """
 
     mains: Annotated[float, Setting("frequency of the mains", "Hz", low=1)] = 50.0
@@ -39,13 +39,16 @@ class Notch(Filter):
     channels: Annotated[tuple[str, ...], Setting(CHANNELS)] = ()
 
     def sections(self, s: Stream) -> tuple[np.ndarray, float]:
-        below_nyquist(s, "notch", mains=self.mains + self.follow, width=self.width)
+        below_nyquist(s, "notch", width=self.width)
         self.multiples = np.arange(1, self.harmonics + 1)
         self.multiples = self.multiples[self.multiples * (self.mains + self.follow) < s.rate / 2]
-        return np.concatenate([notch(m * self.mains, self.width, s.rate) for m in self.multiples]), self.mains / 2
+        sections = [notch(m * self.mains, self.width, s.rate) for m in self.multiples]
+        return np.concatenate([*sections, np.empty((0, 5))]), self.mains / 2
 
     def setup(self, s: Stream) -> Stream:
         out = super().setup(s)
+        if not len(self.multiples):
+            return noted(out, f"notch: at {s.rate:g} Hz the mains ({self.mains:g} Hz) cannot be seen; nothing is taken out")
         if self.follow:
             self.gain = notch_gain(self.width, s.rate)
             self.hop = max(round(LOOK_S * s.rate), 1)
@@ -61,13 +64,13 @@ class Notch(Filter):
         return out
 
     def prime(self, columns: np.ndarray, values: np.ndarray) -> None:
-        if self.follow:
+        if self.follow and len(self.multiples):
             self._base[columns] = values
         else:
             super().prime(columns, values)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        if not self.follow:
+        if not self.follow or not len(self.multiples):
             return super().run(x)
         pieces: list[np.ndarray] = []
         at = 0
