@@ -62,7 +62,7 @@ def command(
     settings = {}
     for opt in opts:
         key, equals, value = opt.partition("=")
-        if not equals:
+        if not equals or not key.strip():
             raise WrongUse(f"--opt {opt} is not KEY=VALUE.", do=f"`bcikit boards {board}` shows the settings of {board}.")
         settings[key.strip()] = value
     source = part("board", board).make(settings)

@@ -69,7 +69,7 @@ class Loop:
         if at == "out":
             return len(names)
         if at not in names:
-            raise WrongUse(f"The line has no stage {at!r} for a sink to stand on.", f"It has {', '.join(names) or 'none'}.")
+            raise WrongUse(f"The line has no stage {at!r} for a sink to stand on.", f"It has {', '.join(['board', *names, 'out'])}.")
         return names.index(at) + 1
 
     def _open(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,11 @@ class Toml:
         try:
             self.doc = tomllib.loads(self.text)
         except (ValueError, RecursionError) as error:
-            raise WrongUse(f"{path}: {error}.", "In TOML texts stand in quotes and tables in [] (toml.io).") from error
+            what, _, where = str(error).partition(" (at ")
+            found = re.match(r"line (\d+)", where)
+            line = int(found[1]) if found else self.text.count("\n") + 1
+            why = "In TOML texts stand in quotes and tables in [] (toml.io)."
+            raise WrongUse(f"{path}, line {line}: {what}.", why) from error
 
     @contextmanager
     def line(self, *keys: str | int) -> Iterator[None]:

@@ -62,7 +62,8 @@ class Terminal(View):
 
     def pulse(self, report: Report) -> None:
         self._report, self._heard = report, time.monotonic()
-        if self._thread is None and (int(report.time_s) > self._second or report.exit is not None):
+        ended = report.exit is not None and report.samples > 0
+        if self._thread is None and (int(report.time_s) > self._second or ended):
             self._second = int(report.time_s)
             self._write(self._plain(report) + "\n")
 
