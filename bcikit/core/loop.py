@@ -63,14 +63,12 @@ class Loop:
         self._wanted.append((sink, at))
 
     def _place(self, at: str) -> int:
-        names = [s.part_name() for s in self.line.stages]
-        if at == "board" or (at == "out" and not names):
-            return -1  # as it came, its gaps not bridged
-        if at == "out":
-            return len(names)
-        if at not in names:
-            raise WrongUse(f"The line has no stage {at!r} for a sink to stand on.", f"It has {', '.join(['board', *names, 'out'])}.")
-        return names.index(at) + 1
+        places = {"board": -1, "out": len(self.line.stages)}
+        for i, stage in enumerate(self.line.stages, 1):
+            places.setdefault(stage.part_name(), i)
+        if at not in places:
+            raise WrongUse(f"The line has no stage {at!r} for a sink to stand on.", f"It has {', '.join(places)}.")
+        return places[at]
 
     def _open(self) -> None:
         places = [(sink, self._place(at)) for sink, at in self._wanted]

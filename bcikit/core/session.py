@@ -28,29 +28,25 @@ class Session:
 def session(doc: Mapping[str, Any], line: Callable[..., Any] = lambda *keys: nullcontext()) -> Session:
     """From a table, or a list of them, for each key of TABLES: `use` names the part, `at` a sink's place (or the end of
     `stages`, `decoder`, `mapper`), the rest are settings. `with line(*keys)` says where what is wrong stands."""
-    for key in doc:
+    for key in doc.keys() - TABLES.keys():
         with line(key):
-            if key not in TABLES:
-                raise WrongUse(f"A session has no {key!r}.", f"It has {', '.join(TABLES)}.", nearest(key, list(TABLES)))
+            raise WrongUse(f"A session has no {key!r}.", f"It has {', '.join(TABLES)}.", nearest(key, list(TABLES)))
     made = {key: list(_made(key, doc.get(key, []), line)) for key in TABLES}
     if len(made["board"]) != 1:
         raise WrongUse(f"A session has one board, not {len(made['board'])}.", do='Write [board], then use = "NAME".')
     stages, places = [], {"board": "board", "out": "out"}
     for key in ("stages", "decoder", "mapper"):
-        stages += [stage for stage, _ in made[key]]
+        stages += [stage for _, stage, _ in made[key]]
         places[key] = stages[-1].part_name() if stages else "board"
     places |= {s.part_name(): s.part_name() for s in stages}
-    sinks = []
-    for key in ("effector", "sinks"):
-        for i, (sink, at) in enumerate(made[key]):
-            with line(key, i, "at"):
-                if at not in places:
-                    raise WrongUse(f"The line has no place {at!r}.", f"It has {', '.join(places)}.")
-            sinks.append((sink, places[at]))
-    return Session(made["board"][0][0], stages, sinks)
+    for keys, _, at in (sinks := made["effector"] + made["sinks"]):
+        with line(*keys, "at"):
+            if at not in places:
+                raise WrongUse(f"The line has no place {at!r}.", f"It has {', '.join(places)}.")
+    return Session(made["board"][0][1], stages, [(sink, places[at]) for _, sink, at in sinks])
 
 
-def _made(key: str, tables: Any, line: Callable[..., Any]) -> Iterator[tuple[Any, str]]:
+def _made(key: str, tables: Any, line: Callable[..., Any]) -> Iterator[tuple[tuple[str, int], Any, str]]:
     for i, table in enumerate(tables if isinstance(tables, list) else [tables]):
         with line(key, i):
             if not isinstance(table, dict) or "use" not in table:
@@ -61,8 +57,7 @@ def _made(key: str, tables: Any, line: Callable[..., Any]) -> Iterator[tuple[Any
             cls = part(TABLES[key], str(table["use"]))
         for name, value in settings.items():
             with line(key, i, name):
-                cls.make({name: value}) if name not in settings_of(cls) else settings_of(cls)[name].coerce(
-                    table["use"], value
-                )
+                known = settings_of(cls).get(name)
+                known.coerce(cls.part_name(), value) if known else cls.make({name: value})
         with line(key, i):
-            yield cls.make(settings), at
+            yield (key, i), cls.make(settings), at

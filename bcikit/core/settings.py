@@ -92,6 +92,8 @@ def _as_type(value: Any, kind: Any, where: str, about: Setting) -> Any:
             return kind(number)
         except (TypeError, ValueError, OverflowError):
             raise wrong from None
+    if kind is str and isinstance(value, (list, tuple, dict)):
+        raise wrong
     return str(value) if kind is str else value
 
 

@@ -84,7 +84,7 @@ def test_version(capfd):
         (["stream", "--board", "synthetic", "--seconds", "0"], "--seconds"),
         (["stream", "--board", "synthetic", "--seconds", "soon"], "--seconds"),
         (["stream", "--board", "synthetic", "--markers", "nope"], "no board called 'nope'"),
-        (["stream", "--board", "synthetic", "--record", "a.xdf", "--record-at", "nope"], "It has board, out"),
+        (["stream", "--board", "synthetic", "--record", "a.xdf", "--record-at", "nope"], "It has board, out."),
         (["stages", "bandpas"], "Did you mean 'bandpass'?"),
         (["boards", "nope"], "no board called 'nope'"),
     ],
