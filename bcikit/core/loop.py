@@ -63,7 +63,7 @@ class Loop:
         self._wanted.append((sink, at))
 
     def _place(self, at: str) -> int:
-        places = {"board": -1, "out": len(self.line.stages)}
+        places = {"board": -1, "out": len(self.line.stages) or -1}  # -1: as it came, its gaps not bridged
         for i, stage in enumerate(self.line.stages, 1):
             places.setdefault(stage.part_name(), i)
         if at not in places:
