@@ -23,7 +23,7 @@ EXITS = {
         "Port or Bluetooth is missing, in use or not yours.",
         "bcikit doctor",
     ),
-    "SET_PORT_ERROR": ("the port does not take its settings", "It may not be a serial port.", "bcikit doctor"),
+    "SER_PORT_ERROR": ("the port does not take its settings", "It may not be a serial port.", "bcikit doctor"),
     "BOARD_WRITE_ERROR": ("nothing can be written to the board", "It was unplugged or is out of reach.", ""),
     "BOARD_NOT_READY_ERROR": ("the board does not answer", "It is off, out of reach or used by another program.", ""),
     "SYNC_TIMEOUT_ERROR": ("the board sends nothing", "It is off, out of reach or not the model named.", ""),

@@ -56,6 +56,7 @@ class PacketCounter:
         """The packets, this one or those held before it, whose places are now known: (index, arrival, row), in order."""
         if self.last is None:
             self._anew = False
+            self.clock.update(0, arrival)
             yield self._put(0, number, arrival, row)
             return
         ahead = self._step(self._number, number)

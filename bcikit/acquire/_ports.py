@@ -128,7 +128,10 @@ class Held:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.close()
-            raise _busy(path).trouble() from None
+            raise _busy(path, holders(path)).trouble() from None
+        if others := _others(path):  # who does not know of locks
+            self.close()
+            raise _busy(path, others).trouble()
 
     @property
     def gone(self) -> bool:
@@ -236,8 +239,6 @@ def diagnose(path: str, scan: bool = True) -> Finding:
     except DeviceTrouble as trouble:
         return Finding(path, "busy", trouble.what, trouble.do)
     try:
-        if others := [h for h in holders(path) if h != "this process"]:
-            return _busy(path, others)
         return check(held, scan)
     finally:
         held.close()
@@ -330,8 +331,17 @@ def _group(path: str) -> str:
     return ""
 
 
-def _busy(path: str, who: list[str] | None = None) -> Finding:
-    who = holders(path) if who is None else who
+def _others(path: str) -> list[str]:
+    """Other processes that have the port open, and still have it a moment later."""
+    for wait in (0.0, 0.1):
+        time.sleep(wait)
+        others = [h for h in holders(path) if h != "this process"]
+        if not others:
+            break
+    return others
+
+
+def _busy(path: str, who: list[str]) -> Finding:
     by = f" by {', '.join(who)}" if who else " by another program"
     act = "Close that program (the OpenBCI GUI, another bcikit), then try again."
     return Finding(path, "busy", f"{path} is in use{by}.", act)
