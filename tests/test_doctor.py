@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from bcikit.bench import doctor
 
 
@@ -42,7 +44,10 @@ def test_complaint_18_blocked_discovery_is_found_and_the_way_round_it_named(monk
 
 
 def test_complaint_13_a_missing_liblsl_is_said_with_its_mend(monkeypatch):
+    from bcikit.acquire import _lsl
+
     monkeypatch.setitem(sys.modules, "pylsl", None)
+    _lsl.library.cache_clear()
     (finding,) = doctor.lsl()
     assert finding.state == "bad" and "pip install pylsl" in finding.do
 
@@ -51,3 +56,26 @@ def test_the_command_prints_json_lines():
     out = subprocess.run([sys.executable, "-m", "bcikit.cli.main", "doctor", "--json"], capture_output=True, text=True)
     assert out.returncode in (0, 1), out.stderr
     assert all({"name", "state", "found", "do"} == set(json.loads(line)) for line in out.stdout.splitlines())
+
+
+@pytest.mark.realtime
+def test_complaint_12_what_is_wrong_with_a_port_is_told_apart():
+    from bcikit.acquire.emulate.cyton import Cyton
+
+    (gone,) = doctor.serial_ports(["/dev/no-such-port"])
+    assert gone.state == "bad" and "no port" in gone.found
+    said = {}
+    for name, settings in {"ready": {}, "off": {"power": False}, "channel": {"channel": 7, "dongle_channel": 3}}.items():
+        with Cyton(**settings) as board:
+            (said[name],) = doctor.serial_ports([board.port])
+    assert said["ready"].state == "good" and said["off"].state == said["channel"].state == "bad"
+    assert "7" in said["channel"].found + said["channel"].do and said["off"].found != said["channel"].found
+
+
+def test_complaint_04_the_latency_timer_is_read_and_a_slow_one_said(tmp_path, monkeypatch):
+    from bcikit.acquire import _ports
+
+    monkeypatch.setattr(_ports, "diagnose", lambda path: _ports.Finding(path, "ready", "A Cyton answers."))
+    monkeypatch.setattr(_ports, "latency_timer", lambda path: 16)
+    ready, slow = doctor.serial_ports(["/dev/ttyUSB0"])
+    assert ready.state == "good" and "16 ms" in slow.found and "--set-latency-timer" in slow.do

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -29,11 +29,11 @@ class Finding:
     do: str = ""
 
 
-def examine() -> Iterator[Finding]:
-    """All checks in order, each as soon as it is done; none of them raises."""
+def examine(ports: Sequence[str] = ()) -> Iterator[Finding]:
+    """All checks in order, each as soon as it is done; none of them raises. Looks at `ports`, or at those that it finds."""
     for check in CHECKS:
         try:
-            yield from check()
+            yield from check(ports) if check is serial_ports else check()
         except Exception as error:  # a check that breaks is itself a finding
             yield Finding(check.__name__, "bad", f"this check failed: {error}", "bcikit --debug doctor shows where.")
 
@@ -51,7 +51,9 @@ def home() -> Iterator[Finding]:
     free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free / 1e9
     what = f"{folder}  ({free:.0f} GB free)"
     if free < FREE_GB:
-        yield Finding("BCIKIT_HOME", "note", what, "Little room for recordings: free some, or set BCIKIT_HOME to another disk.")
+        yield Finding(
+            "BCIKIT_HOME", "note", what, "Little room for recordings: free some, or set BCIKIT_HOME to another disk."
+        )
     else:
         yield Finding("BCIKIT_HOME", "good", what + "; keys, consents and recordings are kept here")
 
@@ -85,24 +87,25 @@ def libraries() -> Iterator[Finding]:
 
 def boards() -> Iterator[Finding]:
     """BrainFlow's native library; it is there on x86 and arm64, but older wheels missed some machines."""
-    try:
-        from brainflow.board_shim import BoardShim
+    from ..acquire import _brainflow
 
-        yield Finding("BrainFlow library", "good", f"loads, version {BoardShim.get_version()}")
+    try:
+        version_of = _brainflow.library().board_shim.BoardShim.get_version()
     except Exception as error:
-        yield Finding(
-            "BrainFlow library",
-            "bad",
-            f"does not load: {error}",
-            "On an unusual machine it must be built from source (brainflow.readthedocs.io, 'Installation').",
-        )
+        mend = "On an unusual machine it must be built from source (brainflow.readthedocs.io, 'Installation')."
+        yield Finding("BrainFlow library", "bad", f"does not load: {error}", mend)
+        return
+    yield Finding("BrainFlow library", "good", f"loads, version {version_of}")
 
 
 def lsl() -> Iterator[Finding]:
+    from ..acquire import _lsl
+
     try:
-        import pylsl
+        pylsl = _lsl.library()
     except Exception as error:
-        yield Finding("liblsl", "bad", f"does not load: {error}", "pip install pylsl brings it; or conda install -c conda-forge liblsl")
+        mend = "pip install pylsl brings it; or conda install -c conda-forge liblsl"
+        yield Finding("liblsl", "bad", f"does not load: {error}", mend)
         return
     yield Finding("liblsl", "good", f"version {pylsl.library_version() / 100:.2f}")
     name = f"bcikit-doctor-{os.getpid()}"  # a stream of nothing, so no person's data
@@ -112,7 +115,7 @@ def lsl() -> Iterator[Finding]:
     took = time.monotonic() - began
     del outlet
     if found:
-        yield Finding("LSL discovery", "good", f"a stream of this machine is found in {took * 1000:.0f} ms")
+        yield Finding("LSL discovery", "good", f"a stream of this machine is found in {took * 1000:.1f} ms")
     else:
         yield Finding(
             "LSL discovery",
@@ -123,29 +126,42 @@ def lsl() -> Iterator[Finding]:
         )
 
 
-def serial_ports() -> Iterator[Finding]:
+def serial_ports(named: Sequence[str] = ()) -> Iterator[Finding]:
+    """The ports named, or all that USB devices made: asked for a board, each told apart in what is wrong with it."""
     from ..acquire import _ports
 
-    found = _ports.candidates()
-    if not found:
+    here = named or [port.path for port in _ports.ports()]
+    if not here:
         yield Finding(
             "serial ports",
             "note",
-            "none that could be a board's",
-            "Plug in the dongle (switch on GPIO6) and turn the board on (switch on PC). To try all without one: "
-            "bcikit emulate cyton --file RECORDING",
+            "no USB serial port",
+            "Plug in the dongle (its switch on GPIO 6) and turn the board on (its switch on PC). To try everything without "
+            "one: bcikit emulate cyton --file RECORDING",
         )
-    for port in found:
-        diagnosis = _ports.diagnose(port)
-        yield Finding(f"port {port}", diagnosis.state, diagnosis.found, diagnosis.do)
-        timer = _ports.latency_timer(port)
+    for path in here:
+        seen = _ports.diagnose(path)
+        yield Finding(f"port {path}", "good" if seen.state == "ready" else "bad", seen.what, seen.do)
+        timer = _ports.latency_timer(path)
         if timer is not None and timer > 1:
-            yield Finding(
-                f"port {port}",
-                "note",
-                f"FTDI latency timer at {timer} ms: samples come in clumps",
-                "bcikit doctor --set-latency-timer sets it to 1 ms (asks for root where it must).",
-            )
+            mend = "bcikit doctor --set-latency-timer sets it to 1 ms."
+            yield Finding(f"port {path}", "note", f"FTDI latency timer at {timer} ms: samples come in clumps", mend)
+
+
+def quicken(named: Sequence[str] = ()) -> Iterator[Finding]:
+    """Set the latency timer of FTDI ports to 1 ms."""
+    from ..acquire import _ports
+    from ..core.errors import DeviceTrouble
+
+    timed = [p for p in named or [port.path for port in _ports.ports()] if named or _ports.latency_timer(p) is not None]
+    if not timed:
+        yield Finding("latency timer", "note", "no FTDI dongle is plugged in", "Plug it in and try again.")
+    for path in timed:
+        try:
+            _ports.set_latency_timer(path)
+            yield Finding(f"port {path}", "good", "latency timer at 1 ms until it is unplugged")
+        except DeviceTrouble as error:
+            yield Finding(f"port {path}", "bad", f"{error.what} {error.why}", error.do)
 
 
 def display() -> Iterator[Finding]:
@@ -159,7 +175,7 @@ def gpu() -> Iterator[Finding]:
         yield Finding("GPU", "good", "none found; none is needed")
         return
     query = [smi, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    names = subprocess.run(query, capture_output=True, text=True, timeout=10).stdout.strip()
+    names = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
     yield Finding("GPU", "good", names.replace("\n", "; ") or "a driver, but no card")
 
 
@@ -172,14 +188,14 @@ def clock() -> Iterator[Finding]:
         late.append(time.monotonic() - due)
     late.sort()
     p50, p99 = late[CLOCK_TRIES // 2] * 1000, late[-3] * 1000
-    what = f"resolution {time.get_clock_info('monotonic').resolution * 1e9:.0f} ns; 1 ms waits end {p50:.2f} ms late (p99 {p99:.2f} ms)"
+    what = f"1 ms waits end {p50:.2f} ms late (p99 {p99:.2f} ms)"
     if p99 > 5:
         yield Finding("clock", "note", what, "Other programs hold the processor: close them for a closed loop.")
     else:
         yield Finding("clock", "good", what)
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[..., Iterator[Finding]], ...] = (
     machine,
     home,
     kernels,
