@@ -75,7 +75,19 @@ def test_the_core_is_held_in_the_head():
     assert sum(lines.values()) <= 1500, lines
 
 
-HEAVY = ("scipy", "sklearn", "mne", "pyriemann", "brainflow", "pylsl", "torch", "rich", "cryptography", "safetensors", "pyxdf")
+HEAVY = (
+    "scipy",
+    "sklearn",
+    "mne",
+    "pyriemann",
+    "brainflow",
+    "pylsl",
+    "torch",
+    "rich",
+    "cryptography",
+    "safetensors",
+    "pyxdf",
+)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,9 @@ TEXTS = [
     for p in ROOT.rglob("*")
     if p.suffix in (".py", ".md", ".toml", ".txt", ".c", ".h", ".cfg", ".yml", "")
     and p.is_file()
-    and not any(x in p.parts for x in (".venv", ".git", "__pycache__", "dist", "build", "out", ".hypothesis", "bcikit.egg-info"))
+    and not any(
+        x in p.parts for x in (".venv", ".git", "__pycache__", "dist", "build", "out", ".hypothesis", "bcikit.egg-info")
+    )
     and not any(x.startswith(".") and x != ".ci" for x in p.relative_to(ROOT).parts)
 ]
 

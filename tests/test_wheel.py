@@ -22,7 +22,9 @@ def wheel(request, tmp_path_factory):
     for name in SOURCES:
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
-        shutil.copytree(source, place / "src" / name, ignore=ignore) if source.is_dir() else shutil.copy(source, place / "src")
+        shutil.copytree(source, place / "src" / name, ignore=ignore) if source.is_dir() else shutil.copy(
+            source, place / "src"
+        )
     env = {**os.environ, "BCIKIT_PURE": "1" if request.param == "pure" else ""}
     made = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", ".", "--no-deps", "--no-build-isolation", "-w", str(place / "dist")],

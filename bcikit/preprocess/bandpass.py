@@ -22,7 +22,7 @@ class Bandpass(Filter):
 
     `order` is SciPy's and MNE's: the slope of each edge; the filter has `order` second-order sections. The stated delay is
     the group delay at the geometric middle of the band. A channel begins as if its first value had always been there.
-    Where `high` is not below half the stream's rate there is nothing above it to take out: then it is a highpass, and says so.
+    Where `high` is not below half the stream's rate nothing lies above it: then it is a highpass, and says so.
     Reference: S. Butterworth, On the theory of filter amplifiers, Wireless Engineer 7, 1930.
     Raises WrongUse where low >= high or low is not below half the stream's rate.
     """

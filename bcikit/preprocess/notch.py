@@ -28,8 +28,8 @@ class Notch(Filter):
     IEEE 63, 1975), which at a fixed frequency equals that notch (Glover, Adaptive noise cancelling applied to sinusoidal
     interferences, IEEE Trans. ASSP 25, 1977); every 0.1 s their frequency is corrected by how the mains' phase has turned
     since, in all channels together, up to `follow` Hz from `mains`.
-    The stated delay is the group delay at half the mains frequency. Where the mains is not below half the stream's rate there
-    is nothing that could be taken out: the samples pass as they are, and `info["notes"]` says so.
+    The stated delay is the group delay at half the mains frequency. Where the mains is not below half the stream's rate
+    nothing can be taken out: the samples pass as they are, and `info["notes"]` says so.
     """
 
     mains: Annotated[float, Setting("frequency of the mains", "Hz", low=1)] = 50.0

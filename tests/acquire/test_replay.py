@@ -111,9 +111,7 @@ def test_status_tells_gap_loss_and_end(table):
             assert board.status.age_s < 0.05
     stale = [t for t, s in states if s == "stale"]
     assert stale and 4 + 0.24 < stale[0] < 4 + 0.35 and stale[-1] < 5.05
-    assert (
-        board.status.lost == 250 and board.status.state == "ended" and board.status.rate_hz == pytest.approx(250)
-    )
+    assert board.status.lost == 250 and board.status.state == "ended" and board.status.rate_hz == pytest.approx(250)
     board.close()
     board.close()
 
