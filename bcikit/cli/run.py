@@ -29,7 +29,9 @@ def command(path: Path, subject: str | None, seconds: float | None, as_json: boo
     try:
         file = Toml(path)
     except FileTrouble as error:
-        raise FileTrouble(error.what, error.why, "" if path.exists() else f"bcikit new session {path} writes one.") from error
+        raise FileTrouble(
+            error.what, error.why, "" if path.exists() else f"bcikit new session {path} writes one."
+        ) from error
     with file.line("subject"):
         of_file = file.doc.pop("subject", None)
         if of_file is not None and (not isinstance(of_file, str) or not of_file):
