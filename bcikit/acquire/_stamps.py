@@ -8,7 +8,8 @@ import numpy as np
 
 from ._clock import SampleClock
 
-GRID = 0.05  # periods; stamps nearer to their grid than that come from the device's own clock
+GRID_S, GRID = 20e-6, 0.05  # seconds, and periods: no busy computer stamps so evenly, only a device's clock does
+DRIFT = 1e-4  # of a device's clock, at most
 STEADY_S = 1.0  # of such stamps before one missing from the grid is a lost sample
 AHEAD_S = 0.05  # a stamp so far in the future is wrong
 ASTRAY_S = 0.25  # so far before its sample's time, too
@@ -21,9 +22,10 @@ LEAST_LOSS_S = 0.04  # jittered stamps: less than that may be a busy sender
 class Stamps:
     """Indices of a regular stream's samples, and the clock that gives their times.
 
-    LSL samples bear no counter: what is lost shows only as a jump of the stamps. Where the stamps lie on a grid (a device
-    clock), each jump is counted at its sample. Where they jitter or come in bursts, `place` believes a loss when all
-    samples have been late by more than the jitter for 0.2 s. Times are those of a line along the earliest stamps.
+    LSL samples bear no counter: what is lost shows only as a jump of the stamps. Where they lie on a grid to some
+    microseconds (a device's clock), each jump is counted at its sample. Where they jitter or come in bursts, one that is late
+    looks like one that is lost: then a loss of 40 ms or more is believed when all samples have been late for 0.2 s, and a
+    smaller one shows in the rate alone. Times are those of a line along the earliest stamps.
 
     lost: samples missing. odd: stamps that went back, repeated on a grid, or lie where no sample can.
     """
@@ -35,6 +37,7 @@ class Stamps:
         self._stamp = np.nan  # the last one
         self._steady = 0  # samples since a stamp last left the grid
         self._origin: tuple[float, int] | None = None  # stamp and index of the first of them
+        self._recent: deque[float] = deque(maxlen=64)  # seconds from stamp to stamp
         self._lead = 0.0  # how far ahead of now the last stamps were
         self._heard, self._now = 0.0, np.inf  # seconds in which samples came; when they last did
         self._behind: deque[tuple[float, float]] = deque()  # (seconds heard, lateness of the least late sample)
@@ -54,11 +57,15 @@ class Stamps:
     def place(self, stamps: np.ndarray, shift: float, now: float) -> np.ndarray:
         """Index of each sample. stamps (n,): seconds of the sender's clock, in order of arrival; shift: seconds to add
         for the clock of `now`."""
-        n, rate = len(stamps), self._rate()
+        n = len(stamps)
         times = stamps + shift
-        steps = np.diff(stamps, prepend=self._stamp) * rate  # nan at a beginning
+        apart = np.diff(stamps, prepend=self._stamp)  # nan at a beginning
+        self._recent.extend(apart[-64:])
+        period = self._period()
+        steps = apart / period
         whole = np.rint(steps)
-        off = ~((np.abs(steps - whole) < GRID + 0.01 * whole) & (whole >= 1)) & ~np.isnan(steps)
+        bound = min(GRID_S, GRID * period) + DRIFT * np.abs(apart)
+        off = ~((np.abs(apart - whole * period) < bound) & (whole >= 1)) & ~np.isnan(steps)
         self.odd += int((steps < 0).sum() + (steps[off] == 0).sum() * self.exact)
         index = self.next + np.arange(n)
         if self._resumed:
@@ -82,11 +89,12 @@ class Stamps:
         self.next, self._stamp, self._lead = int(index[-1]) + 1, stamps[-1], float(times[-1]) - now
         return index
 
-    def _rate(self) -> float:
+    def _period(self) -> float:
         """Of the grid, where there is one: known long before the clock has fitted it."""
         if self.exact and self._origin is not None and self._stamp > self._origin[0]:
-            return (self.next - 1 - self._origin[1]) / (self._stamp - self._origin[0])
-        return self.clock.rate_hz
+            return (self._stamp - self._origin[0]) / (self.next - 1 - self._origin[1])
+        usual, nominal = float(np.nanmedian(self._recent)) if len(self._recent) > 8 else np.nan, 1 / self.clock.nominal_hz
+        return usual if abs(usual - nominal) < nominal / 10 else 1 / self.clock.rate_hz
 
     def _due(self, index: np.ndarray) -> np.ndarray:
         return self.clock.time_of(self.next) + (index - self.next) / self.clock.rate_hz

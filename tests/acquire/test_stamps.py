@@ -40,7 +40,7 @@ def test_on_a_grid_every_lost_sample_is_counted_at_its_place(seed, true_rate, lo
     taken = np.arange(4000)
     for at, n in lost:
         taken = taken[(taken < at) | (taken >= at + n)]
-    stamps = 1000 + taken / true_rate + rng.uniform(-20e-6, 20e-6, len(taken))
+    stamps = 1000 + taken / true_rate + rng.uniform(-5e-6, 5e-6, len(taken))
     index, axis = feed(stamps, stamps + 0.001, reads(rng, len(taken), most), shift=shift)
     assert np.array_equal(index, taken)
     assert axis.lost == taken[-1] + 1 - len(taken) and axis.odd == 0
@@ -59,6 +59,19 @@ def test_samples_that_are_only_late_are_never_called_lost(seed, block, jitter, s
         held = (newest > 1008) & (newest < 1008.5)
         stamps[held] = np.maximum(stamps[held], 1008.5 + np.arange(held.sum()) * 1e-5)
     stamps = np.maximum.accumulate(stamps)
+    index, axis = feed(stamps, stamps, [block] * n)
+    assert axis.lost == 0 and np.array_equal(index, np.arange(n))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), block=st.integers(1, 40), late=st.integers(1, 9))
+def test_a_busy_sender_that_is_late_by_whole_periods_has_lost_nothing(seed, block, late):
+    """Blocks stamped when they are sent, steadily to a tenth of a millisecond, now and then late by whole sample periods."""
+    rng = np.random.default_rng(seed)
+    n = 3000 // block * block
+    sent = np.arange(n // block) * block / 250 + rng.exponential(0.0001, n // block)
+    sent += (rng.random(len(sent)) < 0.05) * min(late, block) / 250
+    stamps = 1000 + np.repeat(sent, block) + np.tile(np.arange(block) / 250, n // block)
     index, axis = feed(stamps, stamps, [block] * n)
     assert axis.lost == 0 and np.array_equal(index, np.arange(n))
 
