@@ -52,6 +52,10 @@ class Brainflow(Driven):
     config: Annotated[tuple[str, ...], Setting("commands sent to the board before it streams")] = ()
     timeout: Annotated[int, Setting("for the device to be found", "s", low=0, high=600)] = 0
 
+    @property
+    def live(self) -> bool:  # type: ignore[override]
+        return _number(self.id, "id") != SYNTHETIC
+
     def open(self) -> Stream:
         self.number = _number(self.id, "id")
         if self.number == SYNTHETIC:

@@ -22,6 +22,7 @@ STATE_STYLE = {
     "reconnecting": "yellow bold",
 }
 QUALITY_STYLE = {"good": "green", "mains": "yellow", "noisy": "yellow", "flat": "red", "railed": "red", "nan": "red"}
+UNMARKED = ("truth:", "quality", "bridged", "gap")  # events that are told elsewhere, or would be too many
 RATE_OFF = 0.005  # from the stated rate: said in yellow
 SCALES = [m * 10.0**p for p in range(-9, 10) for m in (1, 2, 3, 5, 7)]
 
@@ -217,7 +218,7 @@ def _half(look: Look, unit: str, low: np.ndarray, high: np.ndarray) -> float:
     if known.any():
         wanted = float(np.median(np.nanpercentile(size[:, known], 98, axis=0)))
         now = look.half.get(unit, 0.0)
-        if wanted > now or wanted < now / 2.5:
+        if wanted > now or wanted < now / 1.6:
             look.half[unit] = next((s for s in SCALES if s >= wanted), SCALES[-1])
     at = int(np.argmin(np.abs(np.log(np.array(SCALES) / look.half.get(unit, 1.0)))))
     return SCALES[min(max(at - look.zoom, 0), len(SCALES) - 1)]
@@ -229,7 +230,7 @@ def _axis(f: Facts, side: int, wide: int, first: int, span: float, columns: int,
     shift = wide - columns / 2
     for index, name in list(f.signal.events):
         at = int((index - first) / span / 2 + shift)
-        if max(shift, 0) <= at < wide and not name.startswith(("truth:", "quality")):
+        if max(shift, 0) <= at < wide and not name.startswith(UNMARKED):
             for k, c in enumerate(f"▲{shown(name)}"[: max(1, wide - at)]):
                 line[at + k] = c
     scale = "  ".join(f"±{h:g} {shown(unit)}".strip() for unit, h in half.items())
