@@ -40,6 +40,7 @@ def go(session: Session) -> None:
         view.stop, view.mark, view.recordings = loop.stop, loop.mark, files
         if isinstance(view, Terminal):
             view.line = " → ".join(stage.part_name() for stage in session.stages)
+            view.keys = "keyboard" not in str(board.recipe())  # which reads the same keys, as marks
         if session.stages:
             view.watch = Watch()
             loop.add(view.watch, "board")
