@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bcikit.cli._seconds import Seconds
 from bcikit.core.errors import WrongUse
 
 GROUP = "Devices"
@@ -52,7 +53,7 @@ def _shared(command: Any) -> Any:
             click.option("--vanish", type=_Span(), multiple=True, help="The port itself is gone, and comes back."),
             click.option("--seed", type=int, default=0, metavar="N", help="Of faults and simulated signal."),
             click.option("--log", type=click.Path(), help="A line for each packet: number, CLOCK_MONOTONIC ns, fate."),
-            click.option("--seconds", type=float, help="End by itself after so long."),
+            click.option("--seconds", type=Seconds(), metavar="N", help="End by itself after so long."),
         ]
     ):
         command = option(command)

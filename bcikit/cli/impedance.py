@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
+from ._seconds import Seconds
+
 GROUP = "Devices"
 
 
 @click.command()
 @click.option("--board", "name", default="openbci", show_default=True, help="The board; of those, openbci can measure.")
 @click.option("--opt", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the board; may be repeated.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="Measure round after round for so long; else one round.")
+@click.option("--seconds", type=Seconds(), metavar="N", help="Measure round after round for so long; else one round.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a measurement.")
 @click.pass_context
 def command(ctx: click.Context, name: str, options: tuple[str, ...], seconds: float | None, as_json: bool) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from ._seconds import Seconds
+
 GROUP = "Stream"
 
 
 @click.command()
 @click.argument("path", metavar="SESSION.toml", type=click.Path(path_type=Path))
 @click.option("--subject", metavar="NAME", help="Whose signals these are, in place of what the file says.")
-@click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="End after so many seconds of samples."
-)
+@click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a second in place of the file's view.")
 @click.option("--no-view", is_flag=True, help="Without the file's view.")
 def command(path: Path, subject: str | None, seconds: float | None, as_json: bool, no_view: bool) -> None:
@@ -38,7 +38,9 @@ def command(path: Path, subject: str | None, seconds: float | None, as_json: boo
             raise WrongUse(f"subject = {of_file!r} is not a name.", do='For example subject = "S1".')
     with file.line("seconds"):
         at_most = file.doc.pop("seconds", None)
-        if at_most is not None and (isinstance(at_most, bool) or not isinstance(at_most, (int, float)) or not at_most > 0):
+        if at_most is not None and (
+            isinstance(at_most, bool) or not isinstance(at_most, (int, float)) or not 0 < at_most < float("inf")
+        ):
             raise WrongUse(f"seconds = {at_most!r} is not a number of seconds.", do="Leave it out to run until Ctrl-C.")
     made = session(file.doc, file.line)
     made.subject, made.seconds = subject or of_file, seconds or at_most

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._seconds import Seconds
+
 if TYPE_CHECKING:
     from ..core.parts import Board
 
@@ -19,9 +21,7 @@ GROUP = "Stream"
     "--stage", "stages", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="A stage, in order; `bcikit stages` lists them."
 )
 @click.option("--subject", metavar="NAME", help="Whose signals these are, as in `bcikit consent grant NAME`.")
-@click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="End after so many seconds of samples."
-)
+@click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
 @click.option("--record", metavar="FILE", help="Record to an XDF file.")
 @click.option(
     "--record-at",
@@ -67,14 +67,14 @@ def command(
         settings[key.strip()] = value
     source = part("board", board).make(settings)
     line = [parse("stage", text) for text in stages]
-    if markers:
+    if markers is not None:
         source = _with_markers(source, markers)
     sinks: list[tuple[Sink, str]] = []
     if not no_view:
         sinks.append((part("sink", "jsonl" if as_json else "terminal").make({}), "out"))
-    if record:
+    if record is not None:
         sinks.append((part("sink", "xdf").make({"path": record}), record_at))
-    if lsl:
+    if lsl is not None:
         sinks.append((part("sink", "lsl").make({"name": lsl}), "out"))
     go(Session(source, line, sinks, subject, seconds))
 

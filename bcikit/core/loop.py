@@ -97,6 +97,8 @@ class Loop:
     def chunks(self, seconds: float | None = None) -> Iterator[Chunk]:
         """The same, giving each chunk as it leaves the last stage."""
         try:
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise WrongUse(f"{seconds:g} s is not a length of time.", do="Leave it out to run until it is stopped.")
             self._open()
             frozen = isinstance(self.clock, WallClock)
             if frozen:  # a full collection would stop the loop for a tenth of a second

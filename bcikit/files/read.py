@@ -123,7 +123,8 @@ def _implausible(r: Recording) -> list[str]:
     if not columns or not r.chunks:
         return []
     x = max(r.chunks, key=len).data[:100_000, columns].astype(float)
-    steps = np.abs(np.diff(x, axis=0))
+    with np.errstate(invalid="ignore"):  # Inf less Inf
+        steps = np.abs(np.diff(x, axis=0))
     steps = steps[(steps > 0) & np.isfinite(steps)]
     if not steps.size or STEP_UV[0] <= np.median(steps) <= STEP_UV[1]:
         return []
