@@ -23,9 +23,9 @@ class Stamps:
     """Indices of a regular stream's samples, and the clock that gives their times.
 
     LSL samples bear no counter: what is lost shows only as a jump of the stamps. Where they lie on a grid to some
-    microseconds (a device's clock), each jump is counted at its sample. Where they jitter or come in bursts, one that is late
-    looks like one that is lost: then a loss of 40 ms or more is believed when all samples have been late for 0.2 s, and a
-    smaller one shows in the rate alone. Times are those of a line along the earliest stamps.
+    microseconds (a device's clock), each jump is counted at its sample. Where they jitter or come in bursts, one that is
+    late looks like one that is lost: then a loss of 40 ms or more is believed when all samples have been late for 0.2 s,
+    and a smaller one shows in the rate alone. Times are those of a line along the earliest stamps.
 
     lost: samples missing. odd: stamps that went back, repeated on a grid, or lie where no sample can.
     """
