@@ -24,22 +24,36 @@ PACKAGE = Path(__file__).parent.parent
 class Card:
     """What is known of a data set. files: {name: {sha256, subject}}. read: options for the reader, each list entry for
     the files of a glob pattern. consent: the basis on which the data may be used, and the purposes. rate_hz: one, or
-    one for each kind of file. The rest is for people."""
+    one for each kind of file.
+
+    For evaluation: paradigm (mi, ssvep, p300, keys, ...). trials: `events` (patterns of `epoch`), `after` and `length` (s)
+    of the window, `scored` classes where not all are, and what else decoders of the paradigm want to know (`hz` of each
+    class, channels to use or to `drop`). runs: entries of `files`, a pattern such as sub-{subject}_run-{run}_raw.fif.gz,
+    with fixed subject, session or run where the name does not say it, and options for the reader. download: `moabb` (its
+    name there), or `url` with {file}; or `page`, where a person must ask. published: scores with their source.
+    The rest is for people."""
 
     name: str
     title: str
     source: str
     licence: str
     consent: Mapping[str, Any]
-    files: Mapping[str, Mapping[str, str]]
     subjects: int
     channels: str
     rate_hz: float | tuple[float, ...]
     unit: str
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     events: Mapping[str, str] = field(default_factory=dict)
     read: tuple[Mapping[str, Any], ...] = ()
     cite: str = ""
+    doi: str = ""
+    sessions: int = 1
     pitfalls: tuple[str, ...] = ()
+    paradigm: str = ""
+    trials: Mapping[str, Any] = field(default_factory=dict)
+    runs: tuple[Mapping[str, Any], ...] = ()
+    download: Mapping[str, str] = field(default_factory=dict)
+    published: tuple[Mapping[str, Any], ...] = ()
 
     def options(self, file: str) -> dict[str, Any]:
         """What the reader of this file must be told."""
