@@ -194,19 +194,19 @@ RECORDINGS = [
 ]  # fmt: skip
 
 
-def options(path):
-    """What must be told from outside of files that do not say it themselves (their READMEs)."""
-    return {"ganglion-brainflow-30s.csv": ["device=ganglion"]}.get(path.name, [])
+# What must be told from outside of files that do not say it themselves (their READMEs): as `replay` and as `read` call it.
+TOLD = {"ganglion-brainflow-30s.csv": ("device=ganglion", {"board": "ganglion"})}
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_what_is_recorded_of_a_replay_equals_the_offline_run(shared, tmp_path, name):
     path = shared(name)
     file = tmp_path / "out.xdf"
-    source = read(path, **{"board": o.split("=")[1] for o in options(path)})  # `read` calls it board
+    word, told = TOLD.get(path.name, ("", {}))
+    source = read(path, **told)
     low, high = 1, 40 if source.stream.rate > 80 else source.stream.rate * 0.4
     mains = ["--stage", "notch"] if source.stream.rate > 110 else []
-    opts = [w for o in options(path) for w in ("--opt", o)]
+    opts = ["--opt", word] if word else []
     out = bcikit("stream", "--board", "replay", "--opt", f"file={path}", *opts, "--opt", "speed=0",
                  "--stage", f"bandpass:low={low},high={high}", *mains, "--record", file, "--json")  # fmt: skip
     assert out.returncode == 0, out.stderr

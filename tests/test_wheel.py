@@ -57,7 +57,10 @@ def test_its_name_says_where_it_runs(wheel):
 
 def test_it_has_every_part_and_its_data(wheel):
     _, _, site = wheel
-    code = "import bcikit; from bcikit.core.find import where; print(bcikit.__file__); print({k: where(k) for k in ('board','stage','sink')})"
+    code = (
+        "import bcikit; from bcikit.core.find import where; print(bcikit.__file__);"
+        "print({k: where(k) for k in ('board', 'stage', 'sink')})"
+    )
     file, parts = run(site, code).split("\n")
     assert Path(file).is_relative_to(site)
     here = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -140,7 +140,7 @@ class Synthetic(Board):
     def status(self) -> Status:
         person = self._person
         if person is None:
-            return Status("ended" if self._closed else "connecting")
+            return Status("ended", math.nan, self.rate, note="simulated") if self._closed else Status()
         age = self.clock.now() - self._time_of(person.at - 1)
         return Status("streaming", max(0.0, age), self.rate, clock_s=0.0, note="simulated")
 

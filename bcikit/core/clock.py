@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Protocol
+
+_seconds = time.perf_counter if sys.platform == "win32" else time.monotonic  # Windows' monotonic ticks every 16 ms
 
 
 class Clock(Protocol):
@@ -18,10 +21,10 @@ class WallClock:
     """`time.monotonic`, slept on to absolute deadlines."""
 
     def now(self) -> float:
-        return time.monotonic()
+        return _seconds()
 
     def sleep_until(self, when: float) -> None:
-        left = when - time.monotonic()
+        left = when - _seconds()
         if left > 0:
             time.sleep(left)
 

@@ -52,14 +52,10 @@ def part(kind: str, name: str) -> Any:
             f"The {kind} {name!r} needs the library {error.name!r}, which is not installed.",
             do=f"pip install {error.name}    (or the bcikit extra that holds it; see the README)",
         ) from error
-    own = [
-        v
-        for v in vars(module).values()
-        if isinstance(v, type) and issubclass(v, Part) and v.__module__ == module_name and v.__name__[0] != "_"
-    ]
     wanted = cls_name or name.replace("_", "")
-    for cls in own:
-        if cls.__name__ == wanted or cls.__name__.lower() == wanted:
+    for cls in vars(module).values():
+        own = isinstance(cls, type) and issubclass(cls, Part) and cls.__module__ == module_name
+        if own and wanted in (cls.__name__, cls.__name__.lower()):
             return cls
     raise TypeError(f"{module_name} holds no {kind} named like its file")
 

@@ -8,7 +8,6 @@ name      anything else is derived from settings and stream, made anew by `start
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -248,6 +247,4 @@ def _plain(value: Any, where: str) -> Any:
         return type(value)(_plain(v, where) for v in value)
     if isinstance(value, Mapping):
         return {k: _plain(v, where) for k, v in value.items()}
-    if isinstance(value, (Event, Stream)):
-        return copy.deepcopy(value)
     raise WrongUse(f"{where} is a {type(value).__name__}, which cannot be saved.", "State is arrays and plain values.")

@@ -173,9 +173,9 @@ class Pipeline(Stage):
     # -- keeping
 
     def state(self) -> dict[str, Any]:
-        own = {n: v for n, v in super().state().items() if n in ("_next", "_tail")}
-        own["_waiting"] = [(e.index, e.name, e.value, e.uncertainty) for e in self._waiting]
-        return {**own, "stages": [s.state() for s in self.stages]}
+        tail = None if self._tail is None else self._tail.copy()
+        waiting = [(e.index, e.name, e.value, e.uncertainty) for e in self._waiting]
+        return {"_next": self._next, "_tail": tail, "_waiting": waiting, "stages": [s.state() for s in self.stages]}
 
     def learned(self) -> dict[str, Any]:
         return {"stages": [s.learned() for s in self.stages]}
