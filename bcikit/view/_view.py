@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.parts import Sink
+from ..core.parts import Report, Sink
 from ..core.stream import Chunk, Stream
 from ._signal import Signal
 from ._watch import Watch, judged
@@ -42,6 +43,11 @@ class View(Sink):
 
     def send(self, c: Chunk) -> None:
         self.signal.take(c)
+
+    def told(self, r: Report) -> Report:
+        """The report with what the stages have to say beside what the board says."""
+        notes = [n for n in (r.status.note, *self.stream.info.get("notes", ())) if n]
+        return replace(r, status=replace(r.status, note="; ".join(dict.fromkeys(notes))))
 
     def quality(self) -> list[str]:
         """A word for each channel: judged on the board's channel of that name, where there is one, else on what is here."""

@@ -61,6 +61,7 @@ class Terminal(View):
         self._thread.start()
 
     def pulse(self, report: Report) -> None:
+        report = self.told(report)
         self._report, self._heard = report, time.monotonic()
         ended = report.exit is not None and report.samples > 0
         if self._thread is None and (int(report.time_s) > self._second or ended):
