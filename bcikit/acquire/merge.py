@@ -52,13 +52,21 @@ class Merge(Board):
     def examples(cls) -> Iterator[Board]:
         yield cls(("synthetic:n=4", "synthetic:n=2,rate=100,seed=2"), wait_s=0.1)
 
+    def _parts(self) -> list[Board]:
+        self._made = self._made or [parse("board", text) for text in self.boards]
+        return self._made
+
+    @property
+    def live(self) -> bool:  # type: ignore[override]
+        """A person is at it where one is at any of its boards."""
+        return any(board.live for board in self._parts())
+
     def open(self) -> Stream:
         if len(self.boards) < 2:
             raise WrongUse("merge needs two boards or more.", do="--opt boards=synthetic+lsl:name=Markers")
-        self._made = self._made or [parse("board", text) for text in self.boards]
         streams: list[Stream] = []
         try:
-            for board in reversed(self._made):  # the first last: it need not wait for the others
+            for board in reversed(self._parts()):  # the first last: it need not wait for the others
                 board.clock, board.label = self.clock, self.label
                 self._opened.append(board)
                 streams.insert(0, board.open())

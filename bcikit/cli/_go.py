@@ -107,6 +107,7 @@ def _last_word(r: Report, files: list[Path]) -> str:
     said = f"{r.time_s:.1f} s, {r.samples} samples, {r.status.lost} lost"
     if r.gaps or r.bridged:
         said += f" ({r.gaps} gaps, {r.bridged} bridged)"
+    said += f", {r.repeated} repeated and left out" if r.repeated else ""
     said += "".join(f"; recorded {path} ({file_size(path)})" for path in files)
     return said + "".join(f"; {sink} was too slow for {n} chunks" for sink, n in r.dropped.items()) + "."
 

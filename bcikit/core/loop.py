@@ -193,6 +193,7 @@ class Loop:
             self._bridged,
             self._gaps,
             self.exit,
+            getattr(self.line, "repeated", 0),
         )
 
     def _pulse(self, state: str, always: bool = False) -> None:

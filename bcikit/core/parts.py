@@ -53,6 +53,7 @@ class Report:
     bridged: int = 0
     gaps: int = 0
     exit: int | None = None
+    repeated: int = 0  # samples that the line dropped: their index was there already
 
 
 class Board(Part):

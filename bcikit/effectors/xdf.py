@@ -41,7 +41,9 @@ class Xdf(Sink):
         super().open(s, permit)
         path = Path(self.path).expanduser()
         if path.suffix.lower() != ".xdf":
-            raise WrongUse(f"A recording is an XDF file; {self.path!r} is no name for one.", do=f"Name it {path}.xdf")
+            raise WrongUse(
+                f"A recording is an XDF file; {self.path!r} is no name for one.", do=f"Name it {self.path or 'session'}.xdf"
+            )
         # what is simulated is the same bytes in every run, and was made at no date
         when = "" if s.label.simulated else datetime.now().astimezone().isoformat(timespec="seconds")
         self._writer = Writer(path, s, self.about, when)

@@ -119,7 +119,7 @@ def _trouble(path: Path, error: Exception) -> FileTrouble:
     if "Unsupported file type" in why:
         return FileTrouble(
             f"{path} is of a kind that bcikit does not know.",
-            f"Neither its content nor its ending {path.suffix!r} says what it is.",
+            f"Neither its content nor its ending ({path.suffix or 'none'}) says what it is.",
             "It reads XDF, OpenBCI text, CSV, NumPy, and what MNE reads (FIF, EDF, BDF, GDF, BrainVision, EEGLAB, ...).",
         )
     if path.suffix.lower() == ".cnt":

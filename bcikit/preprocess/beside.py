@@ -92,7 +92,11 @@ class Beside(Stage):
         unknown = sorted(set(settings) - {"lines"})
         if unknown:
             raise WrongUse(f"beside has no setting {unknown[0]!r}.", "It has lines: a list of pipelines' recipes.")
-        lines = [build(r) for r in settings.get("lines", ())]
+        recipes = settings.get("lines", ())
+        if isinstance(recipes, str) or not all(isinstance(r, Mapping) for r in recipes):
+            what = "The lines of beside are stages themselves, which are no text."
+            raise WrongUse(what, do='In a session file: lines = [{stage = "bandpass", low = 8}, {stage = "envelope"}]')
+        lines = [build(r) for r in recipes]
         return cls([line if isinstance(line, Pipeline) else Pipeline([line]) for line in lines])
 
     @classmethod

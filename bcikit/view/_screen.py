@@ -103,6 +103,8 @@ def _head(f: Facts, width: int) -> list[list[Piece]]:
     ]
     if r.gaps or r.bridged:
         second += [("   gaps ", "dim"), (f"{r.gaps}", "bold"), (f" + {r.bridged} bridged" if r.bridged else "", "dim")]
+    if r.repeated:
+        second += [(f"   repeated {r.repeated}", "red")]
     for sink, n in r.dropped.items():
         second += [(f"   {sink} missed {n}", "red")]
     lines = [first, second]

@@ -21,6 +21,7 @@ class Jsonl(View):
         state       connecting, streaming, stale, reconnecting, lost or ended
         rate_hz     samples a second, as measured; rate_nominal_hz as stated
         samples     so far; lost: samples known to be missing; gaps, bridged: how the line dealt with them
+        repeated    samples that came again or with an index that went back: the line drops them
         age_s       of the newest sample
         latency_ms  {p50, p99} from the moment the newest sample of a chunk was taken to the chunk out of the last stage
         arrival_ms  {p50, p99} the part of it before the loop had the chunk
@@ -57,7 +58,7 @@ class Jsonl(View):
 
     def line(self, r: Report) -> dict[str, Any]:
         """The report as plain values."""
-        s = r.status
+        s = self.told(r).status
         silent = s.state in SILENT
         line: dict[str, Any] = {
             "time_s": _number(r.time_s),
@@ -68,6 +69,7 @@ class Jsonl(View):
             "lost": s.lost,
             "gaps": r.gaps,
             "bridged": r.bridged,
+            "repeated": r.repeated,
             "age_s": _number(s.age_s),
             "latency_ms": _quantiles(r.latency_ms),
             "arrival_ms": _quantiles(r.arrival_ms),
