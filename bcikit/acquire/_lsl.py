@@ -161,7 +161,9 @@ def _at(address: str, wait: float) -> list[Any]:
     try:
         ip = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)[0][4][0]
     except OSError as error:
-        raise DeviceTrouble(f"The host {host!r} is not known.", str(error), "Write --opt address=HOST:PORT.") from error
+        raise DeviceTrouble(
+            f"The host {host!r} is not known.", f"{error.strerror}.", "Write --opt address=HOST:PORT."
+        ) from error
     end, found = time.monotonic() + wait, []
     for n in [int(port)] if port else range(FIRST_PORT, FIRST_PORT + PORTS):
         try:

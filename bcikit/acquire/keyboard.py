@@ -52,7 +52,7 @@ class Keyboard(Board):
             self.close()
             raise DeviceTrouble(
                 "There is no keyboard to read: this program does not run in a terminal.",
-                f"{self.terminal}: {error}",
+                f"{self.terminal}: {error.args[1]}.",
                 "Start it in a terminal, or send marks by LSL: --markers lsl:name=NAME",
             ) from error
 

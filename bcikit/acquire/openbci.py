@@ -278,7 +278,7 @@ def _shield(ip: str) -> str:
     except (OSError, ValueError) as error:
         raise DeviceTrouble(
             f"No WiFi shield answers at {ip}.",
-            str(error),
+            f"{getattr(error, 'reason', error)}.",
             "Is this computer in the shield's network? It is 192.168.4.1 in direct mode. Or name the model.",
         ) from error
     if not said.get("board_connected"):

@@ -74,7 +74,8 @@ class Replay(Board):
         recording = read(self.file, channels=self.channels, kind=self.kind, scale=self.scale, **told, **more)
         self._recording = self._faults.on(recording)
         self._stream = recording.stream.but(info={**recording.stream.info, **recording.info})
-        self._lost, self._end, self._newest = 0, None, None
+        self._newest = None
+        self._lost, self._end, self._tail = _unseen(self._recording, recording)
         self._pieces = _played(self._recording, recording, max(1, round(self.chunk * self._stream.rate)), self.loop)
         self._next = next(self._pieces, None)
         self._start = self.clock.now()
@@ -91,6 +92,8 @@ class Replay(Board):
             if due > until:
                 return None
         self._next = next(self._pieces, None)
+        if self._next is None:
+            self._lost += self._tail
         if self._end is not None and c.first > self._end:
             self._lost += c.first - self._end
         if len(c):
@@ -112,7 +115,7 @@ class Replay(Board):
         now, rate = self.clock.now(), float("nan")
         note = next(iter(self._recording.info.get("notes", ())), "")
         if self._newest is None:
-            return Status("connecting" if self._next else "ended", note=note)
+            return Status("connecting" if self._next else "ended", lost=self._lost, note=note)
         newest = float(np.max(self._newest.time))
         if newest - self._start > 1 and self._stream.rate:
             came = self._newest.end - 1 - self._recording.chunks[0].first
@@ -163,6 +166,18 @@ def _played(faulty: Recording, whole: Recording, n: int, loop: bool) -> Iterator
         turn += 1
         if not loop:
             return
+
+
+def _unseen(faulty: Recording, whole: Recording) -> tuple[int, int | None, int]:
+    """(how many samples are lost where none comes, else 0; the index that comes first where none is lost; how many are lost
+    behind the last that comes): losses at the ends, which no jump of the index tells."""
+    rate, every, came = whole.stream.rate, [c for c in whole.chunks if len(c)], [c for c in faulty.chunks if len(c)]
+    if not rate or not every:
+        return 0, None, 0
+    if not came:
+        return every[-1].end - every[0].first, None, 0
+    head = round((came[0].time_at(0, rate) - every[0].time_at(0, rate)) * rate)
+    return 0, came[0].first - head, round((every[-1].time - came[-1].time) * rate)
 
 
 def _cut(c: Chunk, n: int, rate: float) -> Iterator[Chunk]:

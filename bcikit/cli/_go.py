@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def go(session: Session) -> None:
     recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
     for recorder in recorders:
         recorder.about = _about(line, session)
-    files = [Path(recorder.path).expanduser() for recorder in recorders]
+    files = [Path(os.path.expanduser(recorder.path)) for recorder in recorders]
     for view in views:
         view.stop, view.mark, view.recordings = loop.stop, loop.mark, files
         if isinstance(view, Terminal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ class Xdf(Sink):
 
     def open(self, s: Stream, permit: Any) -> None:
         super().open(s, permit)
-        path = Path(self.path).expanduser()
+        path = Path(os.path.expanduser(self.path))  # an unknown ~user stays as it is written
         if path.suffix.lower() != ".xdf":
             raise WrongUse(
                 f"A recording is an XDF file; {self.path!r} is no name for one.", do=f"Name it {self.path or 'session'}.xdf"

@@ -12,7 +12,7 @@ def home() -> Path:
     """$BCIKIT_HOME, else `.bcikit` in the user's own folder. It need not exist yet."""
     given = os.environ.get("BCIKIT_HOME")
     if given:
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))
     try:
         return Path.home() / ".bcikit"
     except RuntimeError as error:

@@ -45,7 +45,7 @@ def _key(home: Path | None, make: bool) -> Any:
     except (OSError, ValueError) as error:
         raise FileTrouble(
             f"This device's key {path} cannot be read.",
-            str(error),
+            f"{getattr(error, 'strerror', None) or error}.",
             "Restore it from a copy, or remove it: consents signed with it are then void and are given anew.",
         ) from error
 

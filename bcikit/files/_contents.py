@@ -23,6 +23,8 @@ def contents(path: Path, limit: int | None = None) -> bytes:
     try:
         if path.is_dir():
             raise FileTrouble(f"{path} is a folder.", "A recording is one file.", "Name the file in it.")
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise FileTrouble(f"{path} is a pipe or a device.", "A recording is a file.", "Save it to one, and name that.")
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             raw = file.read(-1 if limit is None else limit)
     except FileNotFoundError:
@@ -30,7 +32,7 @@ def contents(path: Path, limit: int | None = None) -> bytes:
     except PermissionError:
         raise FileTrouble(f"{path} may not be read.", "It belongs to another user.", f"chmod +r {path}") from None
     except (OSError, EOFError) as error:
-        raise FileTrouble(f"{path} cannot be read.", str(error)) from None
+        raise FileTrouble(f"{path} cannot be read.", f"{getattr(error, 'strerror', None) or error}.") from None
     if not raw:
         raise FileTrouble(f"{path} is empty.", "The recording ended before anything was written.")
     return raw

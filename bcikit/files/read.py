@@ -7,6 +7,7 @@ recording = read("session.xdf")
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -35,7 +36,7 @@ def read(path: str | Path, channels: Sequence[str] = (), kind: str = "", scale: 
     is not given is taken from the data set's card, where the file is one of a known data set; so is the label.
     Raises FileTrouble where the file cannot be read, WrongUse for an option that its reader has no use for.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # an unknown ~user stays as it is written
     name = format_of(path)
     reader = import_module(f"bcikit.files.{name}").read
     given = {"channels": tuple(channels), "kind": kind, "scale": scale if scale != 1.0 else None, **options}

@@ -20,6 +20,8 @@ class Toml:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if path.is_fifo():
+                raise FileTrouble(f"{path} cannot be read.", "It is a pipe, which might never end.")
             with path.open("rb") as f:
                 raw = f.read(MOST + 1)
             self.text = raw.decode().replace("\r\n", "\n")

@@ -119,7 +119,7 @@ class Emulator:
             try:
                 self._log = open(self._log_path, "w", buffering=1)
             except OSError as error:
-                raise FileTrouble(f"{self._log_path} cannot be written.", str(error)) from error
+                raise FileTrouble(f"{self._log_path} cannot be written.", f"{error.strerror}.") from error
         try:
             self.port = self.connect()
         except BaseException:

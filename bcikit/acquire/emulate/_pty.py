@@ -46,7 +46,7 @@ class Pty:
             os.replace(fresh, self.link)
         except OSError as error:
             self.down()
-            raise DeviceTrouble(f"{self.link} cannot be made.", str(error), "Give another --link.") from error
+            raise DeviceTrouble(f"{self.link} cannot be made.", f"{error.strerror}.", "Give another --link.") from error
         return str(self.link)
 
     def down(self) -> None:
