@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 GROUPS = {
     "Stream": "From a board to the screen, a file or an effector",
     "Build": "What a line is made of",
+    "Decode": "Data sets, training, scores",
     "Devices": "Boards, real and emulated",
     "Consent": "Who allowed what",
     "Check": "Whether it works, and how well",
@@ -39,7 +40,7 @@ def found() -> dict[str, tuple[str, str]]:
 
 
 class Commands(click.Group):
-    """The commands of the folder, in five groups."""
+    """The commands of the folder, in groups."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for group in GROUPS for name, (its, _) in found().items() if its == group]

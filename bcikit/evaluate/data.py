@@ -7,10 +7,12 @@ for run in trials("ssvep-exo", root="data/ssvep-exo"):
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,14 +53,19 @@ class Run:
     @property
     def recording(self) -> Recording:
         """The recording as the card says it is to be read: its label names the subject, unused channels are left out."""
-        r = read(self.path, **self.options)
+        r = _read(self.path, json.dumps(self.options))
         keep = [i for i, n in enumerate(r.stream.names) if not any(fnmatch(n, p) for p in self.card.trials.get("drop", ()))]
         if len(keep) < len(r.stream.names):
             stream = r.stream.but(channels=tuple(r.stream.channels[i] for i in keep))
             r = Recording(stream, tuple(c.but(data=c.data[:, keep]) for c in r.chunks), r.info)
+        known = r.stream.label.simulated or (r.stream.label.subjects and not r.info["card"])
+        return r if known else Recording(r.stream.but(label=self.label), r.chunks, r.info)
+
+    @property
+    def label(self) -> Label:
+        """Whose it is, and for what it was given."""
         who = frozenset({f"{self.card.name}/{self.subject}"})
-        label = Label(subjects=who, purposes=frozenset(self.card.consent["purposes"]), recorded=True)
-        return Recording(r.stream if r.stream.label.simulated else r.stream.but(label=label), r.chunks, r.info)
+        return Label(subjects=who, purposes=frozenset(self.card.consent["purposes"]), recorded=True)
 
     def epoch(self, **changes: Any) -> Epoch:
         """The stage that cuts this data set's trials."""
@@ -117,6 +124,11 @@ def cut(stages: Sequence[Stage], recording: Recording) -> Cut:
     known = {e.index: e.name for e in out.events if e.index == int(e.index)}
     y = np.array([known[k] for k in range(len(out.data))], str)
     return Cut(out.data, y, line.streams[-2])
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, options: str) -> Recording:
+    return read(path, **json.loads(options))
 
 
 def natural(text: str) -> list[Any]:

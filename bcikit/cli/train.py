@@ -1,0 +1,50 @@
+"""bcikit train: Train a decoder on a data set, and keep it as a folder that runs live."""
+
+from __future__ import annotations
+
+import click
+
+GROUP = "Decode"
+
+
+@click.command()
+@click.option(
+    "--data", required=True, metavar="CARD", help="The data set; `bcikit datasets` lists them, or a card of yours."
+)
+@click.option("--root", metavar="FOLDER", help="Where its files lie, if not where `bcikit datasets get` puts them.")
+@click.option("--decoder", default="default", show_default=True, metavar="NAME", help="A decoder or estimator.")
+@click.option("--out", required=True, metavar="FOLDER", help="The model that is written.")
+@click.option("--subjects", metavar="A,B", help="These people alone.")
+@click.option("--runs", "only", metavar="1,2", help="These runs alone.")
+@click.option("--stage", "stages", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="Before the trials are cut.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def command(
+    data: str,
+    root: str | None,
+    decoder: str,
+    out: str,
+    subjects: str | None,
+    only: str | None,
+    stages: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train a decoder on all trials of a data set.
+
+    \b
+    bcikit train --data ssvep-exo --root data/ssvep-exo --subjects 04 --out model
+    bcikit stream --board openbci --decode model
+    """
+    import json
+
+    from ..evaluate.train import train
+
+    folder, about = train(data, root, decoder, out, _some(subjects), _some(only), stages)
+    if as_json:
+        click.echo(json.dumps({"model": str(folder), **about}, ensure_ascii=False))
+    else:
+        click.echo(f"{folder}: {about['decoder']}, {about['trials']} trials of {', '.join(about['subjects'])}")
+        click.echo(f"It tells {', '.join(about['labels'])}. Try it: bcikit stream --board ... --decode {folder}")
+
+
+def _some(text: str | None) -> list[str]:
+    return [s.strip() for s in text.split(",")] if text else []

@@ -1,0 +1,8 @@
+"""The one decoder of each paradigm that stands for bcikit where nobody names another; named before any score was seen."""
+
+DEFAULT = {
+    "mi": "pyriemann:TangentSpace+sklearn:LogisticRegression",
+    "ssvep": "pyriemann:TangentSpace+sklearn:LogisticRegression",
+    "p300": "pyriemann:XdawnCovariances+pyriemann:TangentSpace+sklearn:LogisticRegression",
+    "keys": "sklearn:LinearDiscriminantAnalysis(solver=lsqr,shrinkage=auto)",
+}

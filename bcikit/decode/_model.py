@@ -1,0 +1,137 @@
+"""A trained line as a folder: `arrays.safetensors` and `model.json`, which a person can read. Nothing in it can run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import BciError, FileTrouble, WrongUse
+from ..core.parts import Stage
+from ..core.pipeline import Pipeline, build
+from ..core.stream import Stream
+from ..preprocess.epoch import Epoch
+from ..preprocess.window import Window
+from ._decoder import Decoder
+
+SAID, ARRAYS = "model.json", "arrays.safetensors"
+FORMAT = 1
+RATE_OFF = 0.005  # relative: a board's nominal rate may be rounded
+
+
+@dataclass
+class Model:
+    """line: from the board's stream to the probabilities. about: what the folder says beside it: rate_hz and channels that
+    it was trained at, labels, data, subjects, metrics."""
+
+    line: Pipeline
+    about: dict[str, Any]
+
+    @property
+    def decoder(self) -> Decoder:
+        last = self.line.stages[-1]
+        assert isinstance(last, Decoder)
+        return last
+
+    def check(self, s: Stream) -> None:
+        """Raises WrongUse where a board's stream is of another rate, or lacks a channel."""
+        rate = self.about["rate_hz"]
+        if abs(s.rate - rate) > RATE_OFF * rate:
+            raise WrongUse(
+                f"This model was trained at {rate:g} Hz; {s.name} gives {s.rate:g} Hz.",
+                "Its filters and windows are made for that rate.",
+                "Use a board or a setting of that rate, or train a model at this one.",
+            )
+        missing = [c["name"] for c in self.about["channels"] if c["name"] not in s.names]
+        if missing:
+            raise WrongUse(
+                f"This model needs the channels {', '.join(missing[:12])}{' ...' if len(missing) > 12 else ''}.",
+                f"{s.name} has {', '.join(s.names[:16])}{' ...' if len(s.names) > 16 else ''}.",
+                "Name the board's electrodes as they are placed (channels=...), or train with these.",
+            )
+
+    def live(self, every: float | None = None) -> list[Stage]:
+        """The stages for a live line: decoding after each named event as trained, or, with `every` (s), continuously."""
+        stages = list(self.line.stages)
+        if every is not None:
+            at = next((i for i, s in enumerate(stages) if isinstance(s, Epoch)), None)
+            if at is None:
+                raise WrongUse("This model does not decode trials, so it has no window to repeat.")
+            stages[at] = Window(length=getattr(stages[at], "length"), hop=every)  # noqa: B009
+        return stages
+
+
+def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[str, Any]) -> Path:
+    """Write a trained line. trained_on: the stream that its trials were cut from, as it entered the line. Raises
+    WrongUse where something learnt cannot be kept as plain values, FileTrouble where the folder cannot be written."""
+    from safetensors.numpy import save as bytes_of
+
+    folder = Path(folder).expanduser()
+    arrays: dict[str, np.ndarray] = {}
+    learned = _out(line.learned(), arrays)
+    packed = bytes_of(arrays)
+    channels = [{"name": c.name, "kind": c.kind, "unit": c.unit, "position": c.position} for c in trained_on.channels]
+    said = {
+        "format": FORMAT,
+        "rate_hz": trained_on.rate,
+        "channels": channels,
+        **about,
+        "recipe": line.recipe(),
+        "arrays_sha256": hashlib.sha256(packed).hexdigest(),
+        "learned": learned,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ARRAYS).write_bytes(packed)
+        (folder / SAID).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FileTrouble(f"The model cannot be written to {folder}.", f"{error.strerror}.") from None
+    return folder
+
+
+def load(folder: str | Path) -> Model:
+    """The model in a folder. Raises FileTrouble where it is damaged, incomplete, or no model."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays_of
+
+    folder = Path(folder).expanduser()
+    if not (folder / SAID).is_file():
+        raise FileTrouble(f"{folder} is not a model.", f"It holds no {SAID}.", "`bcikit train` writes one.")
+    try:
+        said = json.loads((folder / SAID).read_text(encoding="utf-8"))
+        packed = (folder / ARRAYS).read_bytes()
+        if said["format"] != FORMAT:
+            raise FileTrouble(f"{folder} is of format {said['format']}.", f"This bcikit reads format {FORMAT}.")
+        if hashlib.sha256(packed).hexdigest() != said["arrays_sha256"]:
+            raise FileTrouble(f"{folder} is damaged.", f"{ARRAYS} is not the one that {SAID} was written with.")
+        line = build(said.pop("recipe"))
+        line.restore(_back(said.pop("learned"), arrays_of(packed)))
+        if not isinstance(line, Pipeline) or not line.stages or not isinstance(line.stages[-1], Decoder):
+            raise FileTrouble(f"{folder} holds no decoder.")
+    except BciError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise FileTrouble(f"{folder} is damaged.", f"{type(error).__name__}: {str(error)[:200]}") from None
+    return Model(line, said)
+
+
+def _out(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays[name := f"a{len(arrays)}"] = np.ascontiguousarray(value)
+        return {"__array__": name, "shape": list(value.shape)}
+    if isinstance(value, Mapping):
+        return {str(k): _out(v, arrays) for k, v in value.items()}
+    return [_out(v, arrays) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _back(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, Mapping):
+        if "__array__" in value:
+            return arrays[value["__array__"]].reshape(value["shape"])
+        return {k: _back(v, arrays) for k, v in value.items()}
+    return [_back(v, arrays) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,124 @@
+"""From `--decoder NAME` and a data set to a line of stages: which channels, what before, which trials, which decoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..core.find import parse
+from ..core.parts import settings_of
+from ..core.pipeline import Pipeline, build
+from ..core.stream import Chunk, Recording
+from ..decode._decoder import Decoder
+from ..decode._defaults import DEFAULT
+from ..decode._kept import MODULES
+from ..files.cards import Card
+from ..preprocess._filter import Filter
+from ..preprocess._signals import BRAIN
+from ..preprocess.pick import Pick
+from .data import Cut, Run, cut
+
+# Wide causal filters of low order, for decoders that name none themselves
+FRONT = {
+    "mi": "bandpass:low=8,high=30,order=2",
+    "ssvep": "bandpass:low=5,high=45,order=2",
+    "p300": "bandpass:low=0.5,high=12,order=2",
+}
+# Where eight electrodes stand that a board has: over the hands' areas, the occiput, and where a P300 is largest
+EIGHT = {
+    "mi": "C3 Cz C4 FC1 FC2 CP1 CP2 FCz CPz FC5 FC6 CP5 CP6 C1 C2",
+    "ssvep": "Oz O1 O2 POz PO3 PO4 PO7 PO8 Pz P3 P4",
+    "p300": "Fz Cz Pz Oz P3 P4 PO7 PO8 C3 C4 POz",
+    "keys": "C3 C4 Cz FC3 FC4 CP3 CP4 FCz C1 C2",
+}
+
+
+def decoder(text: str, card: Card) -> Decoder:
+    """A decoder from the command line's text: `default`, a name with settings, or estimators (`pyriemann:MDM`), several
+    joined by +. What the card knows of the trials (rest, target, hz) is told to a decoder that asks and was not told."""
+    if text == "default":
+        if card.paradigm not in DEFAULT:
+            what = repr(card.paradigm) if card.paradigm else "a data set whose card names no paradigm"
+            raise WrongUse(f"There is no default decoder for {what}.", do="Name one: --decoder pyriemann:MDM")
+        text = DEFAULT[card.paradigm]
+    if text.partition(":")[0] in MODULES:
+        from ..decode.estimator import Estimator
+
+        return Estimator(chain=tuple(text.split("+")))
+    made = parse("stage", text)
+    if not isinstance(made, Decoder):
+        raise WrongUse(f"{made.part_name()} is a stage, but not one that learns.", do="`bcikit stages` lists all.")
+    told = {}
+    for name in settings_of(type(made)):
+        if name in card.trials and name not in ("events", "after", "length") and f"{name}=" not in text:
+            value: Any = card.trials[name]
+            told[name] = tuple(f"{k}:{v}" for k, v in value.items()) if isinstance(value, dict) else value
+    return made.set_params(**told) if told else made
+
+
+def line(text: str, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool = False) -> Pipeline:
+    """The whole line for these runs. Channels are those that all of them have, in the order of the first."""
+    its = runs[0].card
+    last = decoder(text, its)
+    before = [parse("stage", s) for s in stages] or last.before()
+    if not before and its.paradigm in FRONT:
+        before = [parse("stage", FRONT[its.paradigm])]
+    epoch = runs[0].epoch()
+    if hasattr(last, "span"):
+        after, length = last.span(epoch.after, epoch.length)
+        epoch = runs[0].epoch(after=after, length=length)
+    return Pipeline([Pick(channels=common(runs, eight)), *before, epoch, last])
+
+
+def common(runs: Sequence[Run], eight: bool = False) -> tuple[str, ...]:
+    """Names of the brain's channels that all runs have; the eight of them that suit the paradigm best, where asked."""
+    streams = [r.recording.stream for r in runs]
+    first = [streams[0].names[i] for i in streams[0].of_kind(*BRAIN)]
+    names = [n for n in first if all(n in s.names for s in streams)]
+    if not names:
+        raise WrongUse("The recordings have no channel in common.", f"The first has {', '.join(first[:8])} ...")
+    if eight and len(names) > 8:
+        best = [n for n in EIGHT.get(runs[0].card.paradigm, "").split() if n in names]
+        chosen = [*best, *(n for n in names if n not in best)][:8]
+        names = [n for n in names if n in chosen]
+    return tuple(names)
+
+
+def fresh(pipeline: Pipeline) -> Pipeline:
+    """The same line, made anew from its recipe, knowing nothing."""
+    made = build(json.loads(json.dumps(pipeline.recipe())))
+    assert isinstance(made, Pipeline)
+    return made
+
+
+def cut_causal(pipeline: Pipeline, recording: Recording) -> Cut:
+    """Trials as they come live, without the decoder."""
+    return cut(fresh(pipeline).stages[:-1], recording)
+
+
+def cut_offline(pipeline: Pipeline, recording: Recording) -> Cut:
+    """Trials as papers cut them: filters run forward and backward over the whole recording, so they look ahead."""
+    *front, epoch, _ = fresh(pipeline).stages
+    for stage in front:
+        recording = Pipeline([stage]).run(recording)
+        if isinstance(stage, Filter):
+            recording = _backward(Pipeline([stage]).run(_backward(recording)))
+    return cut([epoch], recording)
+
+
+def _backward(r: Recording) -> Recording:
+    """Time reversed, its events where they were."""
+    last = r.chunks[-1].end - 1 if r.chunks else 0
+    time = lambda c: c.time if np.ndim(c.time) == 0 else c.time[::-1]  # noqa: E731
+    chunks = [Chunk(c.data[::-1].copy(), last - (c.end - 1), time(c)) for c in reversed(r.chunks)]
+    events = tuple(e.__class__(last - e.index, e.name, e.value, e.uncertainty) for e in r.events if e.name not in GAPS)
+    if chunks:
+        chunks[0] = chunks[0].but(events=events)
+    return Recording(r.stream, tuple(chunks), r.info)
+
+
+GAPS = ("gap", "bridged")  # the Pipeline finds them again

@@ -1,0 +1,111 @@
+"""Scores with what is needed to believe them: intervals, chance, and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .protocols import Scored
+
+DRAWS = 1000
+
+
+def accuracy(y: np.ndarray, p: np.ndarray) -> float:
+    """The share of trials told right. y (trials,) indices of classes, p (trials, classes); no answer (NaN) is wrong."""
+    return float(np.mean(np.where(np.isfinite(p).all(axis=1), np.argmax(p, axis=1), -1) == y))
+
+
+def auc(y: np.ndarray, p: np.ndarray) -> float:
+    """Area under the curve of class 1 against class 0: the chance that a trial of the one scores above one of the other
+    (Mann & Whitney 1947, doi:10.1214/aoms/1177730491). Ties count half; no answer counts as the lowest score."""
+    s = np.nan_to_num(p[:, 1], nan=-1.0)
+    _, inverse, counts = np.unique(s, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    n1 = int((y == 1).sum())
+    n0 = len(y) - n1
+    return float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n1 * n0)) if n0 and n1 else float("nan")
+
+
+def metric(card_trials: Any) -> tuple[str, Callable[[np.ndarray, np.ndarray], float]]:
+    """AUC where a rare target is looked for, else accuracy."""
+    return ("AUC", auc) if card_trials.get("target") else ("accuracy", accuracy)
+
+
+def arrays(s: Scored, target: str | None = None, last: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """(y as indices, p), the target as class 1 where there is one."""
+    classes = sorted(s.classes, key=lambda c: c == target) if target else s.classes
+    order = [s.classes.index(c) for c in classes]
+    y = np.array([classes.index(c) for c in s.y], int)
+    p = np.array(s.p, float).reshape(len(y), len(classes))[:, order]
+    keep = np.array(s.last, bool) if last else np.ones(len(y), bool)
+    return y[keep], p[keep]
+
+
+def summary(scored: Sequence[Scored], told: Any, seed: int = 0, last: bool = False) -> dict[str, Any]:
+    """Of all people: mean, per_subject, ci (95 %, trials drawn anew within each split, and people too where there are five
+    or more), worst, spread (SD over people), chance (mean and 95th percentile with labels shuffled within splits) and its
+    p, and the confusion matrix (rows: true). A person's score is the mean over its splits."""
+    _, of = metric(told)
+    target = told.get("target")
+    rng = np.random.default_rng(seed)
+    subjects = list(dict.fromkeys(s.subject for s in scored))
+    pairs = {who: [arrays(s, target, last) for s in scored if s.subject == who] for who in subjects}
+    per = {who: _mean([of(y, p) for y, p in its]) for who, its in pairs.items()}
+
+    def drawn(resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """(people, draws)"""
+        return np.array([[_mean([of(*resample(y, p)) for y, p in its]) for _ in range(DRAWS)] for its in pairs.values()])
+
+    def again(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        k = rng.integers(len(y), size=len(y))
+        return y[k], p[k]
+
+    boot = drawn(again)
+    if len(subjects) >= 5:
+        people = rng.integers(len(subjects), size=(len(subjects), DRAWS))
+        boot = np.take_along_axis(boot, people, axis=0)
+    shuffled = drawn(lambda y, p: (rng.permutation(y), p)).mean(axis=0)
+    mean = _mean(list(per.values()))
+    classes = sorted(scored[0].classes, key=lambda c: c == target) if target else scored[0].classes
+    confusion = np.zeros((len(classes), len(classes)), int)
+    for its in pairs.values():
+        for y, p in its:
+            good = np.isfinite(p).all(axis=1)
+            np.add.at(confusion, (y[good], np.argmax(p[good], axis=1)), 1)
+    worst = min(per, key=lambda who: per[who])
+    return {
+        "mean": mean,
+        "per_subject": per,
+        "ci": [float(q) for q in np.nanpercentile(boot.mean(axis=0), [2.5, 97.5])],
+        "worst": {worst: per[worst]},
+        "spread": float(np.std(list(per.values()))),
+        "chance": {"mean": _mean(shuffled), "p95": float(np.percentile(shuffled, 95))},
+        "p": float((1 + (shuffled >= mean).sum()) / (1 + DRAWS)),
+        "per_split": {s.split: of(*arrays(s, target, last)) for s in scored},
+        "classes": list(classes),
+        "confusion": confusion.tolist(),
+        "trials": sum(len(s.y) for s in scored),
+    }
+
+
+def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """Wilcoxon's signed-rank test of two summaries, with the rank-biserial correlation as size of the effect (Kerby 2014,
+    doi:10.2466/11.IT.3.1). Over people where there are five or more, else over splits, which are not independent."""
+    from scipy.stats import rankdata, wilcoxon
+
+    over = "per_subject" if len(a["per_subject"]) >= 5 else "per_split"
+    common = [k for k in a[over] if k in b[over]]
+    d = np.array([a[over][k] - b[over][k] for k in common])
+    moved = d[d != 0]
+    if not len(moved):
+        return {"over": over, "n": len(d), "p": 1.0, "effect": 0.0, "difference": 0.0}
+    ranks = rankdata(np.abs(moved))
+    effect = float((ranks[moved > 0].sum() - ranks[moved < 0].sum()) / ranks.sum())
+    p = float(wilcoxon(moved).pvalue)
+    return {"over": over, "n": len(d), "p": p, "effect": effect, "difference": float(d.mean())}
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values))

@@ -1,0 +1,54 @@
+"""From a data set to a model that runs live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..decode._model import save
+from ..ethics.gate import Gate
+from ._line import cut_causal, line
+from .data import trials
+from .protocols import fit
+
+
+def train(
+    data: str,
+    root: str | Path | None,
+    decoder: str,
+    out: str | Path,
+    subjects: Sequence[str] = (),
+    only: Sequence[str] = (),
+    stages: Sequence[str] = (),
+) -> tuple[Path, dict[str, Any]]:
+    """Train on all trials of these people and runs, cut as they come live, and write the model: (folder, what it says of
+    itself). Raises WrongUse, FileTrouble, NotConsented."""
+    runs = [r for r in trials(data, root, subjects) if not only or r.run in only]
+    if not runs:
+        raise WrongUse(f"{data} has no run {', '.join(only)} here.")
+    gate = Gate()
+    for run in runs:
+        gate.check("train", run.recording.stream.label)
+    whole = line(decoder, runs, stages)
+    cuts = [cut_causal(whole, run.recording) for run in runs]
+    told = runs[0].card.trials
+    learnt = fit(whole, runs, cuts, {i: np.arange(len(c.y)) for i, c in enumerate(cuts)}, told.get("scored"))
+    whole.stages[-1] = learnt
+    entered = runs[0].recording.stream
+    channels = whole.stages[0].settings()["channels"]
+    entered = entered.but(channels=tuple(c for c in entered.channels if c.name in channels))
+    about = {
+        "decoder": learnt.part_name(),
+        "data": runs[0].card.name,
+        "paradigm": runs[0].card.paradigm,
+        "labels": [str(c) for c in learnt.classes_],
+        "subjects": sorted({s for r in runs for s in r.recording.stream.label.subjects}),
+        "runs": [r.name for r in runs],
+        "trials": int(sum(np.isin(c.y, learnt.classes_).sum() for c in cuts)),
+        "metrics": {},
+    }
+    return save(out, whole, entered, about), about
