@@ -47,11 +47,13 @@ def part(kind: str, name: str) -> Any:
     module_name, _, cls_name = places[name].partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise WrongUse(
-            f"The {kind} {name!r} needs the library {error.name!r}, which is not installed.",
-            do=f"pip install {error.name}    (or the bcikit extra that holds it; see the README)",
-        ) from error
+    except ModuleNotFoundError as error:
+        what = f"The {kind} {name!r} needs the library {error.name!r}, which is not installed."
+        raise WrongUse(what, do=f"pip install {error.name}    (or the extra of bcikit that holds it)") from error
+    except Exception as error:
+        if module_name.startswith("bcikit."):
+            raise
+        raise WrongUse(f"{kind} {name!r} cannot be loaded: {error!r}.", do=f"Mend or uninstall {module_name}.") from error
     wanted = cls_name or name.replace("_", "")
     for cls in vars(module).values():
         own = isinstance(cls, type) and issubclass(cls, Part) and cls.__module__ == module_name

@@ -55,8 +55,7 @@ class Field:
             low, high = (-math.inf if about.low is None else about.low), (math.inf if about.high is None else about.high)
             if not low <= value <= high:
                 unit = f" {about.unit}" if about.unit else ""
-                ends = f"{low:g} to {high:g}{unit}", f"{low:g}{unit} or more", f"{high:g}{unit} or less", "any number"
-                span = ends[(about.high is None) + 2 * (about.low is None)]
+                span = f"{low:g}{unit} or more" if about.high is None else f"{low:g} to {high:g}{unit}"
                 raise WrongUse(f"{where}={value:g} is out of bounds.", f"It can be {span}.")
 
 
