@@ -20,6 +20,13 @@ GROUP = "Stream"
 @click.option(
     "--stage", "stages", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="A stage, in order; `bcikit stages` lists them."
 )
+@click.option("--decode", metavar="FOLDER", help="A model that `bcikit train` wrote: show the probabilities of its classes.")
+@click.option(
+    "--decode-every",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Decode continuously, not after each named event.",
+)
 @click.option("--subject", metavar="NAME", help="Whose signals these are, as in `bcikit consent grant NAME`.")
 @click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
 @click.option("--record", metavar="FILE", help="Record to an XDF file.")
@@ -37,6 +44,8 @@ def command(
     board: str,
     opts: tuple[str, ...],
     stages: tuple[str, ...],
+    decode: str | None,
+    decode_every: float | None,
     subject: str | None,
     seconds: float | None,
     record: str | None,
@@ -52,6 +61,7 @@ def command(
     bcikit stream --board synthetic --stage bandpass:low=1,high=40 --stage notch
     bcikit stream --board openbci --record today.xdf
     bcikit stream --board replay --opt file=today.xdf --json
+    bcikit stream --board openbci --decode model --decode-every 0.5
     """
     from ..core.errors import WrongUse
     from ..core.find import parse, part
@@ -67,6 +77,10 @@ def command(
         settings[key.strip()] = value
     source = part("board", board).make(settings)
     line = [parse("stage", text) for text in stages]
+    if decode:
+        from ..decode._model import load
+
+        line += load(decode).live(decode_every)
     if markers is not None:
         source = _with_markers(source, markers)
     sinks: list[tuple[Sink, str]] = []

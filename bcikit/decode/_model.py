@@ -16,6 +16,7 @@ from ..core.parts import Stage
 from ..core.pipeline import Pipeline, build
 from ..core.stream import Stream
 from ..preprocess.epoch import Epoch
+from ..preprocess.pick import Pick
 from ..preprocess.window import Window
 from ._decoder import Decoder
 
@@ -56,14 +57,35 @@ class Model:
             )
 
     def live(self, every: float | None = None) -> list[Stage]:
-        """The stages for a live line: decoding after each named event as trained, or, with `every` (s), continuously."""
+        """The stages for a live line, which refuses a stream that the model does not fit: decoding after each named event,
+        as trained, or, with `every` (s), continuously."""
         stages = list(self.line.stages)
+        if isinstance(stages[0], Pick):
+            stages[0] = first = _Fitting(**stages[0].settings())
+            first.model_ = self
         if every is not None:
             at = next((i for i, s in enumerate(stages) if isinstance(s, Epoch)), None)
             if at is None:
                 raise WrongUse("This model does not decode trials, so it has no window to repeat.")
-            stages[at] = Window(length=getattr(stages[at], "length"), hop=every)  # noqa: B009
+            stages[at] = Window(length=stages[at].settings()["length"], hop=every)
         return stages
+
+
+class _Fitting(Pick):
+    """The pick that a model's line begins with, which also looks at the rate."""
+
+    model_: Model
+
+    @classmethod
+    def part_name(cls) -> str:
+        return "pick"
+
+    def setup(self, s: Stream) -> Stream:
+        self.model_.check(s)
+        return super().setup(s)
+
+    def learned(self) -> dict[str, Any]:
+        return {}
 
 
 def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[str, Any]) -> Path:

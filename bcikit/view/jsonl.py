@@ -12,6 +12,8 @@ from ..core.parts import Report
 from ..core.stream import Stream
 from ._view import SILENT, View
 
+SAID = ("probability", "decision", "velocity", "position")  # kinds of which the newest value is told
+
 
 @dataclass(eq=False)
 class Jsonl(View):
@@ -30,7 +32,8 @@ class Jsonl(View):
         note        what the board has to say
         simulated   true where no person stands behind it
         channels    [{name, unit, rms, quality}] of the newest second: rms about the mean; quality good, mains, noisy,
-                    flat, railed or nan, judged on the board's signal. null while no data come
+                    flat, railed or nan, judged on the board's signal. null while no data come. What decoders and
+                    mappers say (probability, decision, ...) has its newest value, too
         exit        on the last line alone: the exit code
 
     null is what is not known (yet). Written to standard output, each line flushed.
@@ -83,8 +86,11 @@ class Jsonl(View):
                     "unit": c.unit,
                     "rms": None if silent else _number(float(rms)),
                     "quality": None if silent else word or None,
+                    **({"value": _number(float(last))} if c.kind in SAID else {}),
                 }
-                for c, rms, word in zip(self.stream.channels, self.signal.rms(), self.quality(), strict=True)
+                for c, rms, word, last in zip(
+                    self.stream.channels, self.signal.rms(), self.quality(), self.signal.last, strict=True
+                )
             ],
         }
         if r.exit is not None:
