@@ -342,7 +342,8 @@ def _others(path: str) -> list[str]:
 
 
 def _busy(path: str, who: list[str]) -> Finding:
-    by = f" by {', '.join(who)}" if who else " by another program"
+    named = ", ".join(who[:3]) + (f" and {len(who) - 3} more" if len(who) > 3 else "")
+    by = f" by {named or 'another program'}"
     act = "Close that program (the OpenBCI GUI, another bcikit), then try again."
     return Finding(path, "busy", f"{path} is in use{by}.", act)
 
