@@ -35,10 +35,10 @@ lint: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What is paced by the wall clock runs after the rest, alone, so that a busy machine does not spoil it.
+# What is paced by the wall clock mostly waits; it runs after the rest, so that a busy machine does not spoil it.
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not soak and not realtime"
-	$(BIN)/python -m pytest -m "realtime and not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "realtime and not soak"
 
 soak: $(TESTS)
 	BCIKIT_SOAK=1 $(BIN)/python -m pytest -m "soak or not realtime" --timeout 3600
@@ -52,8 +52,8 @@ wheels: $(TESTS)
 
 # That the base dependencies have wheels for the systems that OpenBCI's users sit at (SciPy's for arm64 begin at macOS 12).
 resolve: .venv/bin/python
-	$(call RESOLVE,windows,--platform win_amd64)
-	$(call RESOLVE,macos,--platform macosx_11_0_arm64 --platform macosx_12_0_arm64)
+	@$(call RESOLVE,windows,--platform win_amd64)
+	@$(call RESOLVE,macos,--platform macosx_11_0_arm64 --platform macosx_12_0_arm64)
 
 RESOLVE = $(BIN)/python tools/base_dependencies.py | tr '\n' '\0' | xargs -0 $(BIN)/python -m pip download --quiet \
 	  --only-binary=:all: --python-version 3.11 --constraint constraints.txt --dest out/$(1) $(2) \

@@ -115,9 +115,11 @@ def _cyton(board: Openbci) -> Iterator[Reading | None]:
 
 
 def _until_sure(board: Openbci, column: int, rate: float) -> tuple[float, float]:
-    """From SETTLE_S after now on, as many samples of one channel as are needed."""
+    """From SETTLE_S after now on, as many samples of one channel as are needed; when MOST_S of them leave it unsure (a loss
+    whose length was misjudged turns the phase), once more from there."""
     begin = math.ceil(board.index_of(WALL.now() + SETTLE_S)[0])
-    end = WALL.now() + SETTLE_S + MOST_S + WAIT_S
+    end = WALL.now() + SETTLE_S + 2 * MOST_S + WAIT_S
+    again = True
     index, x, look = np.empty(0, int), np.empty(0), LEAST_S * rate
     while WALL.now() < end:
         c = board.read(0.05)
@@ -129,8 +131,11 @@ def _until_sure(board: Openbci, column: int, rate: float) -> tuple[float, float]
         if (had := index[-1] - begin) >= look:
             look = had + BLOCK_S * rate / 2
             value, error = measured(index, x, rate)
-            if error < max(SURE * (value + SERIES_OHM), SURE_OHM) or (had >= MOST_S * rate and value == value):
+            if error < max(SURE * (value + SERIES_OHM), SURE_OHM) or (had >= MOST_S * rate and value == value and not again):
                 return value, error
+            if had >= MOST_S * rate:
+                begin, again, look = c.end, False, LEAST_S * rate
+                index, x = index[:0], x[:0]
     raise DeviceTrouble("The board sends too little to measure.", "It is out of reach or switched off, or packets are lost.")
 
 
