@@ -20,15 +20,16 @@ GARBAGE = bytes(range(256)) * 40
 SINE = np.sin(np.arange(500.0) ** 1.3)
 
 
-def table(c3, time=lambda i: i / 100):
+def table(c3, time=lambda i: i / 100, c4=20 * SINE):
     """A CSV of 5 s at 100 Hz: C3 as given, C4 as an EEG might be."""
-    rows = (f"{time(i)},{c3[i]},{20 * SINE[i]}\n" for i in range(500))
+    rows = (f"{time(i)},{c3[i]},{c4[i]}\n" for i in range(500))
     return "time,C3,C4\n" + "".join(rows)
 
 
 FILES = {
     "good.txt": HEAD + "".join(ROWS),
     "cut.txt": (HEAD + "".join(ROWS))[:-20],
+    "zero.txt": HEAD.replace("200 Hz", "0 Hz") + "".join(ROWS),
     "empty.txt": "",
     "header.txt": HEAD,
     "few.txt": HEAD.replace("channels = 4", "channels = 8") + "".join(ROWS),
@@ -47,8 +48,8 @@ FILES = {
     "inf.csv": table(["inf"] * 500),
     "flat.csv": table([12.0] * 500),
     "railed.csv": table([187500.0] * 500),
-    "volts.csv": table(20e-6 * SINE),
-    "huge.csv": table(20e6 * SINE),
+    "volts.csv": table(20e-6 * SINE, c4=15e-6 * SINE),
+    "huge.csv": table(20e6 * SINE, c4=15e6 * SINE),
     "syntax.toml": '[board\nuse = "synthetic"\n',
     "key.toml": '[board]\nuse = "synthetic"\nspeed = 3\n',
     "type.toml": '[board]\nuse = "synthetic"\nn = "many"\n',

@@ -35,7 +35,12 @@ TABLE = [
     ("filter upside down", f"{SIM} --stage bandpass:low=40,high=1", 2, "not below"),
     ("rate that does not go", f"{SIM} --stage resample:rate=333.3333", 2, "p/q"),
     ("stage on the wrong shape", f"{SIM} --stage window:length=0.1 --stage notch", 2, "before `window`"),
-    ("laplacian without positions", f"{PLAY}good.txt --stage rereference:to=laplacian", 2, "Name the channels by their place"),
+    (
+        "laplacian without positions",
+        f"{PLAY}good.txt --stage rereference:to=laplacian",
+        2,
+        "Name the channels by their place",
+    ),
     ("channel that is not there", f"{SIM} --stage pick:channels=Q9", 2, "It has Fp1"),
     ("names for too few channels", f"{PLAY}good.txt --opt channels=C3+C4", 2, "2 names were given for 4"),
     ("one name for two channels", f"{PLAY}good.txt --opt channels=C3+C3+C4+Cz", 2, "given twice"),
