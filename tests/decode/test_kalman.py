@@ -1,0 +1,156 @@
+"""The Kalman decoder against the full recursion written out, and against what monkeys' decoders put out."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from bcikit.core.errors import WrongUse
+from bcikit.core.stream import Channel, Chunk, Stream, recording
+from bcikit.decode.kinematics.kalman import Kalman
+
+
+def model(units=12, d=3, seed=0):
+    """A, W, C, R and means of a made-up movement."""
+    rng = np.random.default_rng(seed)
+    A = 0.9 * np.eye(d) + 0.03 * rng.standard_normal((d, d))
+    L, N = rng.standard_normal((d, d)), rng.standard_normal((units, units))
+    return A, L @ L.T / d, rng.standard_normal((units, d)), N @ N.T / units + np.eye(units), rng.random(units), rng.random(d)
+
+
+def textbook(x, A, W, C, R, x_mean, y_mean):
+    """Predict and update with the whole gain at every step (Wu 2006), from rest."""
+    y, P, out = -y_mean, W.copy(), []
+    for row in x - x_mean:
+        y, P = A @ y, A @ P @ A.T + W
+        K = P @ C.T @ np.linalg.inv(C @ P @ C.T + R)
+        y, P = y + K @ (row - C @ y), (np.eye(len(A)) - K @ C) @ P
+        out.append(y + y_mean)
+    return np.array(out)
+
+
+def stream(n, rate=50.0):
+    return Stream("counts", rate, tuple(Channel(f"u{k}", "spikes", "count") for k in range(n)))
+
+
+def test_settled_it_is_the_full_filter():
+    m = model()
+    x = np.random.default_rng(1).standard_normal((400, 12))
+    got = Kalman(outputs=("x", "y", "z")).solve(*m).predict(x)
+    want = textbook(x, *m)
+    assert np.abs(got[200:] - want[200:]).max() < 1e-10  # the gain's first steps are long forgotten
+    assert np.abs(got[:3] - want[:3]).max() < 0.5 * np.abs(want).max()
+
+
+def test_fit_finds_the_model_that_made_the_data():
+    A, W, C, R, x_mean, y_mean = model(seed=2)
+    rng = np.random.default_rng(3)
+    y = np.zeros((40_000, 3))
+    for t in range(1, len(y)):
+        y[t] = A @ y[t - 1] + np.linalg.cholesky(W) @ rng.standard_normal(3)
+    x = y @ C.T + rng.standard_normal((len(y), 12)) @ np.linalg.cholesky(R).T + x_mean
+    k = Kalman(outputs=("x", "y", "z"), shrinkage=0).fit(x, y + y_mean)
+    assert np.abs(k.A_ - A).max() < 0.03 and np.abs(k.W_ - W).max() < 0.05 * W.max() and np.abs(k.C_ - C).max() < 0.05
+    best = Kalman(outputs=("x", "y", "z")).solve(A, W, C, R, x_mean, y_mean).predict(x)
+    error = [np.mean((z[500:] - y[500:] - y_mean) ** 2) for z in (k.predict(x), best)]
+    assert error[0] < 1.02 * error[1] < 0.2 * y.var()
+
+
+def test_step_and_predict_are_the_same_arithmetic():
+    k = Kalman(outputs=("x", "y", "z"), root=True).solve(*model())
+    x = np.random.default_rng(4).poisson(3, (300, 12)).astype(np.float32)
+    out = k.start(stream(12))
+    assert [c.kind for c in out.channels] == ["velocity"] * 3 and out.rate == 50
+    got = np.concatenate([k.step(c).data for c in recording(stream(12), x).recut([1, 7, 0, 100])])
+    assert got.tobytes() == k.predict(x).astype(np.float32).tobytes()
+
+
+def test_runs_do_not_join():
+    rng = np.random.default_rng(5)
+    y = np.cumsum(rng.standard_normal((200, 2)), axis=0) * 0.05
+    x = y @ rng.standard_normal((2, 9)) + 0.1 * rng.standard_normal((200, 9))
+    jumps = np.concatenate([y, y + 100]), np.concatenate([x, x])
+    whole = Kalman().fit(jumps[1], jumps[0])
+    cut = Kalman().fit(jumps[1], jumps[0], runs=np.repeat([0, 1], 200))
+    assert np.trace(cut.W_) < 1e-2 * np.trace(whole.W_)
+
+
+def test_channels_that_tell_nothing_or_break():
+    rng = np.random.default_rng(6)
+    y = rng.standard_normal((500, 2)).cumsum(axis=0) * 0.05
+    x = np.column_stack([y @ rng.standard_normal((2, 6)) + 0.2 * rng.standard_normal((500, 6)), np.full(500, 4.0)])
+    for shrinkage in (0, 0.3, 1):
+        k = Kalman(shrinkage=shrinkage).fit(x, y)
+        assert np.isfinite(k.K_).all() and not k.K_[:, 6].any()
+    k.start(stream(7))
+    k.step(Chunk(x[:5].astype(np.float32), 0, 0.1))
+    bad = x[4:5].astype(np.float32)
+    bad[0, [2, 6]] = np.nan, np.inf
+    held = k.step(Chunk(bad, 5, 0.12)).data
+    want = k.predict(np.concatenate([x[:5].astype(np.float32), x[4:5].astype(np.float32)]))[-1]
+    assert held[0] == pytest.approx(want, rel=1e-6)
+
+
+def test_wrong_use_is_told():
+    rng = np.random.default_rng(7)
+    x, y = rng.standard_normal((50, 4)), rng.standard_normal((50, 2))
+    for said, act in {
+        "not fitted": lambda: Kalman().start(stream(4)),
+        "fitted to 4 channels": lambda: Kalman().fit(x, y).start(stream(5)),
+        "4 channels; X is": lambda: Kalman().fit(x, y).predict(x[:, :3]),
+        r"\(bins, 2\)": lambda: Kalman().fit(x, y[:, :1]),
+        "from 5 bins": lambda: Kalman().fit(x[:5], y[:5]),
+        "NaN": lambda: Kalman().fit(x * np.nan, y),
+        "do not vary": lambda: Kalman().fit(x, y * [1, 0]),
+        "no inverse": lambda: Kalman(shrinkage=0).fit(np.column_stack([x, x]), y),
+    }.items():
+        with pytest.raises(WrongUse, match=said):
+            act()
+
+
+def test_one_step_of_4096_channels_takes_microseconds():
+    k = Kalman(outputs=("a", "b", "c", "d"))
+    k.solve(0.9 * np.eye(4), np.eye(4), np.random.default_rng(8).standard_normal((4096, 4)), np.diag(np.full(4096, 9.0)))
+    k.start(stream(4096))
+    chunks = [Chunk(np.ones((1, 4096), np.float32), i, 0.0) for i in range(2000)]
+    took = []
+    for c in chunks:
+        begin = time.perf_counter_ns()
+        k.step(c)
+        took.append(time.perf_counter_ns() - begin)
+    assert np.percentile(took, 10) < 40_000  # 7 µs on a quiet machine
+
+
+# -- what monkeys' own decoders put out (README of the data)
+
+
+def test_the_monkeys_decoder_from_its_parameters(shared):
+    import scipy.io
+
+    m = scipy.io.loadmat(shared("m1-golub-bci/J20120305_reassociation.mat"), squeeze_me=True, struct_as_record=False)
+    p = m[next(k for k in m if not k.startswith("_"))]
+    own = (p.expParams if hasattr(p, "expParams") else m["expParams"]).intuitiveMapping
+    fields = {n.lower(): np.asarray(getattr(own, n), float) for n in own._fieldnames if n not in ("description",)}
+    A, Q, C, R = (fields[k] for k in "aqcr")
+    k = Kalman(unit="mm/s").solve(A, Q, C, R)
+    assert np.abs(k.K_ - fields["k"]).max() < 1e-8 * np.abs(fields["k"]).max() * 10
+    assert np.abs(k.M_ - fields["m1"]).max() < 1e-9
+
+
+def test_the_monkeys_velocities_from_its_spikes(shared):
+    with np.load(shared("m1-golub-bci/20131218_velocity_kf.npz")) as d:
+        for which in ("intuitive", "perturbed"):
+            g = {n: d[f"{which}_{n}"] for n in ("spikes", "vel", "vel_prev", "run", "M0", "M1", "M2")}
+            k = Kalman(unit="mm/s")
+            k.M_, k.K_, k.c_ = (np.asarray(g[n], float) for n in ("M1", "M2", "M0"))
+            k.x_mean_ = g["spikes"].mean(axis=0)
+            worst = 0.0
+            for run in np.unique(g["run"]):
+                at = g["run"] == run
+                k.start(stream(87, 1 / 0.045))
+                k._now[87:-1] = g["vel_prev"][at][0]
+                got = k.step(Chunk(g["spikes"][at].astype(np.float32), 0, 0.0)).data
+                worst = max(worst, float(np.abs(got - g["vel"][at]).max()))
+            assert worst < 1e-6 * np.abs(g["vel"]).max()
