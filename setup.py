@@ -11,7 +11,7 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno"
 KERNELS = Extension(
     "bcikit.kernels._kernels",
     ["bcikit/kernels/_kernels.c"],
-    depends=["bcikit/kernels/_loops.h"],
+    depends=[f"bcikit/kernels/{name}.h" for name in ("_loops", "_loops_spikes", "_spikes")],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,

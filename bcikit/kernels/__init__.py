@@ -60,3 +60,76 @@ def squares(x: np.ndarray, sums: np.ndarray) -> None:
 def weighted(x: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
     """Adds weights[r, k] * x[r] to sums (k, c), in place, one row after the other; weights (n, k)."""
     _do.weighted(np.ascontiguousarray(x, np.float32), np.ascontiguousarray(weights), sums)
+
+
+def biquads32(x: np.ndarray, base: np.ndarray, coef: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """`biquads` over x - base in single precision, twice as fast: base (c) and state (sections, 2, c) float32. Only for
+    filters that let no constant through, where the error has been computed (`preprocess._single`)."""
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.empty_like(x)
+    _do.biquads32(x, y, base, coef, state)
+    return y
+
+
+def means(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """The mean of each row of x (n, c), float32 or counts of int16 (whose sum is exact), times scale: (n) float32."""
+    out = np.empty(len(x), np.float32)
+    _do.means(x, out, float(scale))
+    return out
+
+
+def medians(x: np.ndarray) -> np.ndarray:
+    """The median of each row of x (n, c), all of it finite: (n) float32."""
+    out = np.empty(len(x), np.float32)
+    _do.medians(np.ascontiguousarray(x, np.float32), out)
+    return out
+
+
+def less(x: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """x (n, c), float32 or int16, times scale (c), less offset (n); float32."""
+    y = np.empty(x.shape, np.float32)
+    _do.less(x, y, scale, offset)
+    return y
+
+
+def sums(x: np.ndarray, total: np.ndarray) -> None:
+    """Adds the rows of x (n, c) to total (c), in place, one after the other."""
+    _do.sums(np.ascontiguousarray(x, np.float32), total)
+
+
+def covariance(x: np.ndarray, total: np.ndarray) -> None:
+    """Adds the outer product of each row of x (n, c) with itself to total (c, c), in place, one after the other."""
+    _do.covariance(np.ascontiguousarray(x, np.float32), total)
+
+
+def crossings(x: np.ndarray, own: np.ndarray, at: int, rule: np.ndarray) -> np.ndarray:
+    """1 where x (n, c) crosses its channel's threshold, else 0; `at` is the index of its first row.
+
+    rule (6), float64: samples between two looks at the level (`hop`), looks before which no threshold is known, refractory
+    samples, side (-1: downwards), threshold in multiples of median(|x|), least pull of one look. own (5, c), float32, is the
+    state: side * the sample before (NaN at first), refractory samples left, median of |x|, mean of |x|, looks so far.
+    """
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.empty_like(x)
+    _do.crossings(x, y, own, at, rule)
+    return y
+
+
+def unit_features(
+    x: np.ndarray,
+    scale: np.ndarray,
+    offset: np.ndarray,
+    coef: np.ndarray,
+    state: np.ndarray,
+    base: np.ndarray,
+    own: np.ndarray,
+    at: int,
+    rule: np.ndarray,
+    crossed: np.ndarray,
+    power: np.ndarray,
+    part: tuple[int, int],
+) -> None:
+    """`less`, `biquads` (or `biquads32`, where state is float32), `crossings` and the sums of crossings and of squares, added
+    to crossed and power (c), a tile of channels at a time; the same bytes as one after the other. Of the channels part[0] to
+    part[1] - 1 alone, so that several threads can share the work."""
+    _do.unit_features(x, scale, offset, coef, state, base, own, at, rule, crossed, power, *part)

@@ -37,6 +37,25 @@ static fp_mode flush_denormals(void) { return 0; }
 static void restore_mode(fp_mode before) { (void)before; }
 #endif
 
+/* -- what `unit_features` works with */
+
+typedef struct { /* the rule of `crossings`: see __init__.py */
+  Py_ssize_t hop;
+  float warm, refractory, side, times, gain;
+} Rule;
+
+typedef struct {
+  const void *x;
+  int counts, single; /* x is int16; state is float */
+  const float *scale, *offset, *base;
+  const double *coef;
+  void *state;
+  float *own;
+  double *crossed, *power;
+  Py_ssize_t n, c, sections, at, low, high;
+  Rule rule;
+} Features;
+
 /* -- the loops, once for each instruction set */
 
 #define JOIN_(a, b) a##_##b
@@ -96,7 +115,7 @@ static int best_level(void) {
 /* -- arguments: C-contiguous buffers of a stated type */
 
 typedef struct {
-  Py_buffer view[8];
+  Py_buffer view[12];
   int held;
 } Held;
 
@@ -104,7 +123,7 @@ static void release(Held *h) {
   while (h->held) PyBuffer_Release(&h->view[--h->held]);
 }
 
-/* The buffer of `o`, whose items are of type `type` ('f' float, 'd' double, 'q' 64-bit integer), with at least `ndim` axes
+/* The buffer of `o`, whose items are of type `type` ('f' float, 'd' double, 'h' 16-bit, 'q' 64-bit integer; '*' any), with at least `ndim` axes
    ('!' before the type: written to). NULL with an exception where it is not that. */
 static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
   int written = type[0] == '!';
@@ -114,7 +133,7 @@ static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
   h->held++;
   char has = v->format ? v->format[strlen(v->format) - 1] : 'B';
   if (want == 'q' && has == 'l' && v->itemsize == 8) has = 'q';
-  if (has != want || v->ndim != ndim) {
+  if ((has != want && want != '*') || v->ndim != ndim) {
     PyErr_Format(PyExc_TypeError, "a buffer of type '%c' with %d axes is wanted, not '%c' with %d", want, ndim, has, v->ndim);
     return NULL;
   }
@@ -133,6 +152,9 @@ static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
 #define WITH(name, i, type, ndim)                     \
   Py_buffer *name = hold(&h, args[i], type, ndim); \
   if (!name) goto end;
+#define WHOLE(name, i)                                  \
+  const Py_ssize_t name = PyLong_AsSsize_t(args[i]); \
+  if (PyErr_Occurred()) goto end;
 #define FIT(condition)                                                              \
   if (!(condition)) {                                                               \
     PyErr_SetString(PyExc_ValueError, "the arrays do not fit each other: " #condition); \
@@ -214,6 +236,8 @@ KERNEL(weighted) {
   DONE
 }
 
+#include "_spikes.h"
+
 static PyObject *use(PyObject *self, PyObject *wanted) {
   const char *name = PyUnicode_AsUTF8AndSize(wanted, NULL);
   if (!name) return NULL;
@@ -234,6 +258,14 @@ static PyMethodDef METHODS[] = {
     ENTRY(fir, "x, y, row, phase, taps"),
     ENTRY(squares, "x, sums"),
     ENTRY(weighted, "x, weights, sums"),
+    ENTRY(biquads32, "x, y, base, coef, state"),
+    ENTRY(means, "x, out, scale"),
+    ENTRY(medians, "x, out"),
+    ENTRY(less, "x, y, scale, offset"),
+    ENTRY(sums, "x, total"),
+    ENTRY(covariance, "x, total"),
+    ENTRY(crossings, "x, y, own, at, rule"),
+    ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),
     {"use", use, METH_O, "use(instruction_set) -> the one used before: 'base', 'avx2' or 'avx512'"},
     {NULL, NULL, 0, NULL}};
 

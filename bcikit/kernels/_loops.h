@@ -54,10 +54,10 @@ LOOP FN(put)(const int nv, Py_ssize_t used, const FN(vec) *from, double *to) {
 
 /* -- cascaded biquads, transposed direct form II. coef (sections, 5): b0 b1 b2 a1 a2; state (sections, 2, c) */
 
-LOOP FN(biquads_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const float *x, float *y, Py_ssize_t rows, Py_ssize_t c,
-                      const double *coef, Py_ssize_t sections, double *state) {
+LOOP FN(biquads_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const float *x, float *y, Py_ssize_t stride,
+                      Py_ssize_t rows, Py_ssize_t c, const double *coef, Py_ssize_t sections, double *state) {
   ALIGNED FN(vec) tile[BLOCK][WIDE];
-  for (Py_ssize_t r = 0; r < rows; r++) FN(get_float)(nv, used, x + r * c + at, tile[r]);
+  for (Py_ssize_t r = 0; r < rows; r++) FN(get_float)(nv, used, x + r * stride, tile[r]);
   for (Py_ssize_t s = 0; s < sections; s++) {
     const double *k = coef + 5 * s;
     double *own = state + 2 * s * c + at;
@@ -74,14 +74,14 @@ LOOP FN(biquads_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const float 
     FN(put)(nv, used, s1, own);
     FN(put)(nv, used, s2, own + c);
   }
-  for (Py_ssize_t r = 0; r < rows; r++) FN(put_float)(nv, used, tile[r], y + r * c + at);
+  for (Py_ssize_t r = 0; r < rows; r++) FN(put_float)(nv, used, tile[r], y + r * stride);
 }
 
 static TARGET void FN(biquads)(const float *x, float *y, Py_ssize_t n, Py_ssize_t c, const double *coef,
                                Py_ssize_t sections, double *state) {
   for (; n > 0; n -= BLOCK, x += BLOCK * c, y += BLOCK * c) {
     Py_ssize_t rows = n < BLOCK ? n : BLOCK;
-#define CALL_ARGS x, y, rows, c, coef, sections, state
+#define CALL_ARGS x + i, y + i, c, rows, c, coef, sections, state
     EACH_TILE(c, biquads_tile);
 #undef CALL_ARGS
   }
@@ -147,18 +147,19 @@ static TARGET void FN(fir)(const float *x, float *y, Py_ssize_t outs, Py_ssize_t
 
 /* -- running sums of squares: sums (c) += sum over rows of x^2, one row after the other */
 
-LOOP FN(squares_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const float *x, Py_ssize_t n, Py_ssize_t c, double *sums) {
+LOOP FN(squares_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const float *x, Py_ssize_t n, Py_ssize_t stride,
+                      double *sums) {
   FN(vec) sum[WIDE], in[WIDE];
   FN(get)(nv, used, sums + at, sum);
   for (Py_ssize_t r = 0; r < n; r++) {
-    FN(get_float)(nv, used, x + r * c + at, in);
+    FN(get_float)(nv, used, x + r * stride, in);
     for (int v = 0; v < nv; v++) sum[v] += in[v] * in[v];
   }
   FN(put)(nv, used, sum, sums + at);
 }
 
 static TARGET void FN(squares)(const float *x, Py_ssize_t n, Py_ssize_t c, double *sums) {
-#define CALL_ARGS x, n, c, sums
+#define CALL_ARGS x + i, n, c, sums
   EACH_TILE(c, squares_tile);
 #undef CALL_ARGS
 }
@@ -184,6 +185,8 @@ static TARGET void FN(weighted)(const float *x, Py_ssize_t n, Py_ssize_t c, cons
   EACH_TILE(c, weighted_tile);
 #undef CALL_ARGS
 }
+
+#include "_loops_spikes.h"
 
 #undef WIDE
 #undef LOOP

@@ -50,3 +50,84 @@ def squares(x: np.ndarray, sums: np.ndarray) -> None:
 def weighted(x: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
     for row, w in zip(x.astype(np.float64), weights, strict=True):
         sums += w[:, None] * row
+
+
+def biquads32(x: np.ndarray, y: np.ndarray, base: np.ndarray, coef: np.ndarray, state: np.ndarray) -> None:
+    single = coef.astype(np.float32)
+    for r in range(len(x)):
+        row = x[r] - base
+        for (b0, b1, b2, a1, a2), (s1, s2) in zip(single, state, strict=True):
+            out = b0 * row + s1
+            s1[:] = (s2 + b1 * row) - a1 * out
+            s2[:] = b2 * row - a2 * out
+            row = out
+        y[r] = row
+    state[np.abs(state) < np.finfo(np.float32).tiny] = 0.0
+
+
+def means(x: np.ndarray, out: np.ndarray, scale: float) -> None:
+    out[:] = x.astype(np.float64).sum(axis=1) * scale / x.shape[1]
+
+
+def medians(x: np.ndarray, out: np.ndarray) -> None:
+    out[:] = np.median(x, axis=1)
+
+
+def less(x: np.ndarray, y: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> None:
+    y[:] = x.astype(np.float32) * scale - offset[:, None]
+
+
+def sums(x: np.ndarray, total: np.ndarray) -> None:
+    for row in x:
+        total += row
+
+
+def covariance(x: np.ndarray, total: np.ndarray) -> None:
+    for row in x.astype(np.float64):
+        total += row[:, None] * row
+
+
+def crossings(x: np.ndarray, y: np.ndarray, own: np.ndarray, at: int, rule: np.ndarray) -> None:
+    hop, warm, refractory, side, times, gain = rule.astype(np.float32)
+    was, left, level, size, seen = own
+    for r in range(len(x)):
+        z = side * x[r]
+        with np.errstate(invalid="ignore"):  # the value before the first one is NaN
+            limit = np.where(seen < warm, np.float32(np.inf), times * level)
+            left -= 1
+            y[r] = (z > limit) & (was <= limit) & (left < 1)
+        left[y[r] > 0] = refractory
+        was[:] = z
+        if (at + r + 1) % int(hop) == 0:
+            seen += 1
+            pull = np.maximum(1 / seen, gain)
+            size += pull * (np.abs(z) - size)
+            level[:] = np.maximum(level + pull * np.where(np.abs(z) > level, size, -size), 0)
+
+
+def unit_features(
+    x: np.ndarray,
+    scale: np.ndarray,
+    offset: np.ndarray,
+    coef: np.ndarray,
+    state: np.ndarray,
+    base: np.ndarray,
+    own: np.ndarray,
+    at: int,
+    rule: np.ndarray,
+    crossed: np.ndarray,
+    power: np.ndarray,
+    low: int,
+    high: int,
+) -> None:
+    part = slice(low, high)
+    y = np.empty((len(x), high - low), np.float32)
+    less(x[:, part], y, scale[part], offset)
+    if state.dtype == np.float32:
+        biquads32(y.copy(), y, base[part], coef, state[:, :, part])
+    else:
+        biquads(y.copy(), y, coef, state[:, :, part])
+    found = np.empty_like(y)
+    crossings(y, found, own[:, part], at, rule)
+    sums(found, crossed[part])
+    squares(y, power[part])
