@@ -1,0 +1,145 @@
+"""bcikit bench: how fast it is on this machine, beside what others offer for the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..bench._measure import Row
+
+GROUP = "Check"
+WHAT = ("kernels", "throughput", "latency", "jitter", "peers")
+
+
+@click.command()
+@click.argument("what", type=click.Choice((*WHAT, "all")))
+@click.option("--json", "as_json", is_flag=True, help="A JSON line a row; the last line is the summary.")
+@click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
+@click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")
+@click.option("--seconds", default=5.0, metavar="S", help="How long each contender runs.  [5]")
+@click.option("--board", metavar="NAME", help="latency: your own rig, as NAME or NAME:key=value,...")
+@click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
+@click.option("--subject", metavar="S", help="latency --board: who is at it.")
+@click.option("--setup", is_flag=True, help="peers: make the environment of the peers that need one of their own.")
+def command(
+    what: str,
+    as_json: bool,
+    channels: str,
+    rate: float,
+    seconds: float,
+    board: str | None,
+    stages: tuple[str, ...],
+    subject: str | None,
+    setup: bool,
+) -> None:
+    """Time the inner loops, the chain from raw counts to features, the latency, the worst stall, or all of them.
+
+    Contenders take turns in one run; percentiles are microseconds a chunk (latency: a command). ratio: how many times faster
+    than the first row. error: the largest difference of the numbers, of the signal's rms."""
+    import json
+
+    from ..bench import _measure
+    from ..core.errors import WrongUse
+
+    try:
+        counts = [int(n) for n in channels.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1 or max(counts) > 65_536:
+        raise WrongUse(f"--channels {channels} is not a list of numbers.", "It can be 1 to 65536, as 256,1024.")
+    if not 0.05 <= seconds <= 86_400 or not 1000 <= rate <= 100_000:
+        raise WrongUse("--seconds can be 0.05 to 86400, --rate 1000 to 100000.")
+    if board is not None and what != "latency":
+        raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
+    if setup:
+        from ..bench._remote import PACKAGES, set_up
+
+        for peer in PACKAGES:
+            set_up(peer, lambda text: click.echo(text, err=True))
+        return
+    machine = _measure.machine()
+    click.echo(json.dumps({"machine": machine}) if as_json else "  ".join(f"{k}: {v}" for k, v in machine.items()))
+    for one in WHAT if what == "all" else (what,):
+        if not as_json:
+            click.echo(f"\n{click.style(one, bold=True)}")
+        for count in counts[: 1 if one in ("latency", "peers") else None]:
+            _show(_rows(one, count, counts, rate, seconds, board, stages, subject), as_json)
+
+
+def _rows(
+    what: str,
+    count: int,
+    counts: list[int],
+    rate: float,
+    seconds: float,
+    board: str | None,
+    stages: tuple[str, ...],
+    subject: str | None,
+) -> Iterable[Any]:
+    from ..ethics.gate import Gate
+
+    if what == "kernels":
+        from ..bench.kernels import kernels
+
+        return kernels(count, rate, seconds)
+    if what == "throughput":
+        from ..bench.throughput import throughput
+
+        return throughput(count, rate, seconds)
+    if what == "jitter":
+        from ..bench.jitter import jitter
+
+        return jitter(count, rate, seconds, Gate())
+    if what == "peers":
+        from ..bench.peers import peers
+
+        return peers(seconds)
+    from ..bench.latency import latency, rig
+
+    if board is None:
+        return latency(counts, seconds, Gate())
+    from ..core.find import parse
+    from ._go import allowed
+
+    gate, made = Gate(), parse("board", board)
+    if made.live:
+        made.label = allowed(gate, subject, ["effector"])
+    return rig(made, [parse("stage", text) for text in stages], gate, seconds)
+
+
+def _show(rows: Iterable[Row | dict[str, Any] | str], as_json: bool) -> None:
+    import json
+
+    if not as_json:
+        click.echo(f"{'':52}{'p50':>10}{'p99':>10}{'p99.9':>10}{'worst':>10} µs {'ratio':>7}{'x real time':>12}{'error':>9}")
+    for row in rows:
+        if isinstance(row, str):
+            if not as_json:
+                click.echo(row)
+        elif isinstance(row, dict):
+            from ..bench._measure import _rounded
+
+            text = json.dumps({k: _rounded(v) for k, v in row.items()})
+            click.echo(text if as_json else f"  {text}")
+        elif as_json:
+            click.echo(json.dumps(row.as_dict()))
+        else:
+            _table(row)
+
+
+def _table(row: Row) -> None:
+    def cell(value: float | None, width: int = 9, form: str = ".4g") -> str:
+        return f"{'-' if value is None else format(value, form):>{width}}"
+
+    times = "".join(
+        cell(v, 10, ".4g" if v is None or v < 1000 else ",.0f") for v in (row.us_p50, row.us_p99, row.us_p999, row.us_worst)
+    )
+    rest = cell(row.ratio, 7, ".3g") + cell(row.real_time_factor, 12, ".3g") + cell(row.error, 9, ".1e")
+    click.echo(f"{row.name[:52]:52}{times}    {rest}")
+    if row.note:
+        click.echo(f"{'':4}{row.note}")
+    if parts := row.more.get("parts_ms"):
+        click.echo(f"{'':4}" + ", ".join(f"{name} {ms:g} ms" for name, ms in parts.items()))
