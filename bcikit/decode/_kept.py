@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -13,32 +14,33 @@ from ..core.errors import WrongUse, nearest
 # The modules whose classes a model may name. Nothing else is ever made from a file.
 MODULES = {
     "sklearn": (
-        "calibration cross_decomposition cluster covariance decomposition discriminant_analysis dummy ensemble"
-        " feature_selection gaussian_process kernel_approximation linear_model manifold multiclass multioutput naive_bayes"
-        " neighbors neural_network pipeline preprocessing random_projection svm isotonic"
+        "preprocessing discriminant_analysis linear_model svm pipeline decomposition naive_bayes calibration covariance"
+        " feature_selection neighbors neural_network ensemble gaussian_process cross_decomposition cluster dummy isotonic"
+        " kernel_approximation manifold multiclass multioutput random_projection"
     ).split(),
     "pyriemann": (
-        "channelselection classification clustering embedding estimation preprocessing regression spatialfilters"
-        " tangentspace transfer"
+        "estimation tangentspace classification spatialfilters preprocessing transfer channelselection clustering embedding"
+        " regression"
     ).split(),
 }
 
 
+@cache
 def class_of(name: str) -> type:
     """The class that `sklearn:LinearDiscriminantAnalysis` or `pyriemann:MDM` names. Raises WrongUse."""
     library, _, cls = name.partition(":")
     if library not in MODULES:
         raise WrongUse(f"{name!r} names no library that decoders come from.", f"It can be {', '.join(MODULES)}.")
-    known: dict[str, type] = {}
+    known: list[str] = []
     for module in MODULES[library]:
         try:
             found = vars(import_module(f"{library}.{module}"))
         except ImportError:  # of another version
             continue
-        known |= {n: v for n, v in found.items() if isinstance(v, type) and n[0] != "_" and _of(v, library)}
-    if cls not in known:
-        raise WrongUse(f"{library} has no estimator {cls!r}.", nearest(cls, sorted(known)) or "See its documentation.")
-    return known[cls]
+        if _estimator(found.get(cls), library):
+            return found[cls]
+        known += [n for n, v in found.items() if _estimator(v, library)]
+    raise WrongUse(f"{library} has no estimator {cls!r}.", nearest(cls, sorted(known)) or "See its documentation.")
 
 
 def packed(value: Any, where: str) -> Any:
@@ -62,9 +64,13 @@ def packed(value: Any, where: str) -> Any:
         return {"__pairs__": [[packed(k, where), packed(v, where)] for k, v in value.items()]}
     cls = type(value)
     library = cls.__module__.partition(".")[0]
+    named = f"{library}:{cls.__name__}"
     if library in MODULES and hasattr(value, "__dict__"):
-        named = f"{library}:{cls.__name__}"
-        if class_of(named) is cls:
+        try:
+            known = class_of(named) is cls
+        except WrongUse:
+            known = False
+        if known:
             return {"__class__": named, "vars": {n: packed(v, f"{where}.{n}") for n, v in vars(value).items()}}
     raise WrongUse(
         f"{where} is a {cls.__module__}.{cls.__name__}, which cannot be saved.",
@@ -99,5 +105,6 @@ def unpacked(value: Any) -> Any:
     return {k: unpacked(v) for k, v in value.items()}
 
 
-def _of(cls: type, library: str) -> bool:
-    return cls.__module__.partition(".")[0] == library and hasattr(cls, "get_params")
+def _estimator(value: Any, library: str) -> bool:
+    mine = isinstance(value, type) and value.__module__.partition(".")[0] == library
+    return mine and value.__name__[0] != "_" and hasattr(value, "get_params")

@@ -30,6 +30,8 @@ class Estimator(Decoder):
     Raises WrongUse for an unknown class or setting.
     """
 
+    exempt = {**Decoder.exempt, "setting seed": "only some estimators draw numbers"}  # noqa: RUF012
+
     chain: Annotated[tuple[str, ...], Setting("estimators in a row: LIBRARY:CLASS or LIBRARY:CLASS(SETTING=VALUE)")] = (
         "pyriemann:MDM",
     )
