@@ -61,25 +61,64 @@ def kernels(channels: int, rate: float, seconds: float) -> Iterator[Row | dict[s
 
     fast = Contender("bcikit biquads, float64 state", biquads(compiled._do.biquads))
     quiet = Contender("bcikit biquads, input gone exactly silent", biquads(compiled._do.biquads, silent=True))
+
+    def single() -> Callable[[int], Any]:
+        state, base = np.zeros((len(ours), 2, channels), np.float32), pieces[0][0].copy()
+        return lambda i: compiled.biquads32(pieces[i % len(pieces)], base, ours, state)
+
     contenders = [
         Contender("SciPy sosfilt, float64 (channels, samples)", scipy_start(False)),
         Contender("SciPy sosfilt, float64 (samples, channels)", scipy_start(True)),
         fast,
+        Contender("bcikit biquads, float32 state", single),
         quiet,
         Contender("NumPy, a row at a time", biquads(plain.biquads)),
     ]
     rows = race(contenders, seconds, work.chunk_s, COMPARED)
-    rows[3].error, rows[3].note = None, f"another input: zeros after {SILENT_AFTER} chunks"
-    rows[4].note = "the twin of the kernel"
+    by = {r.name: r for r in rows}
+    mine, alone, silent = (by[c.name] for c in contenders[2:5])
+    silent.error, silent.note = None, f"another input: zeros after {SILENT_AFTER} chunks"
+    rows[-1].note = "the twin of the kernel"
     yield from rows
-    assert rows[2].us_p50 and rows[3].us_p50
+    yield from twins(pieces, seconds / 5)
+    assert mine.us_p50 and silent.us_p50
     yield {
         "bench": "kernels",
         "channels": channels,
         "rate_hz": rate,
         "chunk_ms": work.chunk_s * 1000,
-        "ratio_scipy": rows[2].ratio,
-        "real_time_factor": rows[2].real_time_factor,
-        "silent_over_normal": rows[3].us_p50 / rows[2].us_p50,
-        "error": rows[2].error,
+        "ratio_scipy": mine.ratio,
+        "ratio_scipy_float32": alone.ratio,
+        "real_time_factor": mine.real_time_factor,
+        "silent_over_normal": silent.us_p50 / mine.us_p50,
+        "error": mine.error,
+        "error_float32": alone.error,
     }
+
+
+def twins(pieces: list[np.ndarray], seconds: float) -> Iterator[Row]:
+    """Each of the other loops beside the NumPy that says what it does."""
+    n, c = pieces[0].shape
+    rule = np.array([30.0, 2.0, 30.0, -1.0, 6.0, 0.002])
+    taps = np.hanning(64)[None].repeat(3, 0) / 32
+    row, phase = np.arange(63, n + 63, 3), np.zeros(-(-n // 3), np.int64)
+    past = np.concatenate([np.zeros((63, c), np.float32), pieces[0]])
+
+    def made(do: Any) -> dict[str, Callable[[np.ndarray], Any]]:
+        out, y, total = np.empty(n, np.float32), np.empty((n, c), np.float32), np.zeros(c)
+        own = np.zeros((5, c), np.float32)
+        short = np.empty((len(row), c), np.float32)
+        return {
+            "means (common average)": lambda x: do.means(x, out, 1.0),
+            "medians (median reference)": lambda x: do.medians(x, out),
+            "crossings": lambda x: do.crossings(x, y, own, 0, rule),
+            "squares (power)": lambda x: do.squares(x, total),
+            "fir (decimation by 3)": lambda x: do.fir(past, short, row, phase, taps),
+        }
+
+    fast, slow = made(compiled._do), made(plain)
+    for name in fast:
+        pair = []
+        for kind, do in (("NumPy", slow[name]), ("compiled", fast[name])):
+            pair.append(Contender(f"{name}, {kind}", lambda do=do: lambda i: do(pieces[i % len(pieces)])))  # type: ignore[misc]
+        yield race(pair, seconds, n / 30_000)[1]
