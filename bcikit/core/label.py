@@ -75,4 +75,8 @@ SIMULATED = Label(simulated=True)
 
 # Parts whose output cannot be turned back into the signal, by module: nothing else may lower a level. A window of
 # samples is not among them: it is the signal itself, cut.
-DECLASSIFIERS: dict[str, Level] = {"bcikit.preprocess.bandpower": Level.FEATURE}
+# Counts of threshold crossings and mean power, at 1 kHz or slower and over 10 samples or more, tell how active a site was,
+# not the waveform; each of these parts leaves the level as it is where a bin is shorter, or is not of crossings.
+DECLASSIFIERS: dict[str, Level] = {
+    f"bcikit.preprocess.{part}": Level.FEATURE for part in ("bandpower", "bins", "sbp", "unit_features")
+}

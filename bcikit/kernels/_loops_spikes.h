@@ -230,7 +230,10 @@ LOOP FN(crossings_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const floa
         seen[v] += 1.0f;
         FN(fvec) pull = one / seen[v];
         pull = PICK(pull > rule->gain, pull, (FN(fvec)){0} + rule->gain);
-        size[v] += pull * (high - size[v]);
+        FN(fvec) most = 4.0f * size[v]; /* what one look may say, so that an artefact does not lift it for long */
+        most = PICK(most > 1e-3f, most, (FN(fvec)){0} + 1e-3f);
+        most = PICK((high < most) | (seen[v] <= rule->warm), high, most);
+        size[v] += pull * (most - size[v]);
         level[v] += PICK(high > level[v], pull * size[v], -(pull * size[v]));
         level[v] = PICK(level[v] > 0.0f, level[v], (FN(fvec)){0});
         limit[v] = PICK(seen[v] < rule->warm, never, rule->times * level[v]);

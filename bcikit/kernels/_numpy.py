@@ -101,7 +101,8 @@ def crossings(x: np.ndarray, y: np.ndarray, own: np.ndarray, at: int, rule: np.n
         if (at + r + 1) % int(hop) == 0:
             seen += 1
             pull = np.maximum(1 / seen, gain)
-            size += pull * (np.abs(z) - size)
+            most = np.where(seen <= warm, np.inf, np.maximum(4 * size, np.float32(1e-3)))
+            size += pull * (np.minimum(np.abs(z), most) - size)
             level[:] = np.maximum(level + pull * np.where(np.abs(z) > level, size, -size), 0)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
+from .. import kernels
 from ..core.errors import WrongUse
 from ..core.parts import Setting, Stage
 from ..core.stream import Channel, Stream
@@ -28,6 +29,7 @@ class Rereference(Stage):
     """
 
     holds = False
+    counts = True
     settle = 0.0
 
     to: Annotated[tuple[str, ...], Setting("car, median, laplacian, names of channels, or pairs A-B")] = ("car",)
@@ -37,6 +39,8 @@ class Rereference(Stage):
 
     def setup(self, s: Stream) -> Stream:
         flat(s, "rereference", regular=False)
+        self.scales = np.broadcast_to(np.asarray(1.0 if s.scale is None else s.scale, np.float32), len(s.channels)).copy()
+        s = s.but(scale=None)
         self.columns = chosen(s, self.channels, "rereference", BRAIN)
         if not self.to:
             raise WrongUse("rereference:to is empty.", "It can be car, median, laplacian, names of channels, or pairs A-B.")
@@ -46,6 +50,8 @@ class Rereference(Stage):
         self.way = self.to[0] if self.to in (("car",), ("median",), ("laplacian",)) else "named"
         kinds = [s.channels[i].kind for i in self.columns]
         self.groups = [np.array([i for i in self.columns if s.channels[i].kind == k]) for k in dict.fromkeys(kinds)]
+        self.all_alike = len(self.groups[0]) == len(s.channels) and len(set(self.scales.tolist())) == 1
+        self.ones = np.ones(len(s.channels), np.float32)
         if self.way == "named":
             self.named = np.array(s.pick(self.to))
         elif self.way == "laplacian":
@@ -65,6 +71,12 @@ class Rereference(Stage):
         return s.but(channels=(*made, *(s.channels[i] for i in self.rest)))
 
     def rows(self, x: np.ndarray) -> np.ndarray:
+        if self.way == "car" and self.all_alike and len(x):
+            mean = self.level(x)
+            if np.isfinite(mean).all():
+                return kernels.less(x, self.scales, mean)
+        if x.dtype.kind == "i":
+            x = x.astype(np.float32) * self.scales
         if self.way == "bipolar":
             made = np.take(x, self.plus, axis=1) - np.take(x, self.minus, axis=1)
             return np.concatenate([made, np.take(x, self.rest, axis=1)], axis=1)
@@ -75,12 +87,18 @@ class Rereference(Stage):
         for i, group in enumerate(self.groups):
             part = x if len(group) == x.shape[1] else np.take(x, group, axis=1)
             if self.way == "car":
-                y[:, group] = part - _mean(part)[:, None]
+                y[:, group] = kernels.less(part, self.ones[group], _mean(part))
             elif self.way == "median":
-                y[:, group] = part - _median(part)[:, None]
+                y[:, group] = kernels.less(part, self.ones[group], _median(part))
             else:
                 y[:, group] = part - _mean(np.take(x, self.near[i], axis=1))
         return y
+
+    def level(self, x: np.ndarray) -> np.ndarray:
+        """(samples): the reference, where all channels share one; NaN or Inf where one of them is that."""
+        if self.way == "car":
+            return kernels.means(x, float(self.scales[0]))
+        return kernels.medians(x.astype(np.float32) * self.scales if x.dtype.kind == "i" else x)
 
     @classmethod
     def examples(cls) -> Iterator[Stage]:
@@ -107,7 +125,7 @@ def _mean(x: np.ndarray) -> np.ndarray:
 def _median(x: np.ndarray) -> np.ndarray:
     """Median along the last axis of what is finite; NaN where nothing is."""
     if np.isfinite(x).all():
-        return np.median(x, axis=-1)
+        return kernels.medians(x)
     good = np.isfinite(x)
     n = good.sum(axis=-1)
     ordered = np.sort(np.where(good, x, np.inf), axis=-1)
