@@ -24,9 +24,9 @@ class Kalman(Stage):
     """A linear model of movement and of firing, inverted by the Kalman filter with its steady-state gain.
 
     y[t] = A y[t-1] + noise of covariance W, and x[t] = C y[t] + noise of covariance R, both about their means. Solved
-    once, folded to y[t] = M y[t-1] + K x[t] + c with M = A - K C A, in float64. Input (bins, channels): counts or power, one row
-    a bin; output (bins, outputs) in the unit of the Y it was fitted to; no delay of its own. It begins at rest after each
-    start and gap. Raises WrongUse where it was not fitted or the stream has another number of channels.
+    once, folded to y[t] = M y[t-1] + K x[t] + c with M = A - K C A, in float64. Input (bins, channels): counts or power,
+    one row a bin; output (bins, outputs) in the unit of the Y it was fitted to; no delay of its own. It begins at rest after
+    each start and gap. Raises WrongUse where it was not fitted or the stream has another number of channels.
 
     Source: W. Wu et al., Neural Comput. 18:80-118, 2006, doi:10.1162/089976606774841585 (model and fit); S.-P. Kim et al.,
     J. Neural Eng. 5:455-476, 2008, doi:10.1088/1741-2560/5/4/010 (velocity as the state); W. Q. Malik et al., IEEE Trans.
@@ -165,7 +165,7 @@ class Kalman(Stage):
 
     def _steps(self, x: np.ndarray, last: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Velocities (bins, outputs), the newest row with its velocity, and a place for the next. One row after the
-        other, in a place of its own: no rounding depends on how many there are. What is NaN or Inf is held at its last good value."""
+        other, in a place of its own: no rounding depends on how many there are. NaN and Inf are held at the last value."""
         folded, n, d = self.folded, self.K_.shape[1], len(self.M_)
         y = np.empty((len(x), d))
         with np.errstate(invalid="ignore"):

@@ -20,7 +20,7 @@ class Limit(Stage):
 
     All channels of kind velocity (or those named) are one vector; others pass as they are. It begins at rest, and
     decelerates no faster than it accelerates: to stop at once is for the effector. Input and output (samples, channels),
-    unit of the input; no delay. Raises WrongUse on a stream without velocities or without a rate, or where their units differ.
+    unit of the input; no delay. Raises WrongUse without velocities or a rate, or where their units differ.
     """
 
     speed: Annotated[float, Setting("largest speed", "unit of the velocity", low=1e-9)] = 1.0
