@@ -1,8 +1,8 @@
 """What the electrodes of an implant show, in counts, at the full rate: spikes, noise, field potentials, artefacts.
 
 Everything is counted in ticks of a millisecond from 0 and drawn from one seed: the same seed and intentions give the same
-bytes, however many ticks are asked for at a time. Sizes are from `implant_facts.py`. The noise is white: from a stretch rendered
-beforehand, a millisecond at a time from a place given by chance; spikes are added where they fall.
+bytes, however many ticks are asked for at a time. Sizes are from `implant_facts.py`. The noise is white: from a stretch
+rendered beforehand, a millisecond at a time from a place given by chance; spikes are added where they fall.
 """
 
 from __future__ import annotations

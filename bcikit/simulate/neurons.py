@@ -12,8 +12,8 @@ TICK_S = 0.001  # a unit fires at most once in a tick; the intention is taken up
 class Neurons:
     """`count` units with cosine tuning to an intention of `dims` dimensions; an intention of length 1 is a full movement.
 
-    rate = bend * log(1 + exp((baseline + depth * direction . intention) / bend)), Hz, at most `most`. Its
-    tuning (`baseline`, `depth` (count), `direction` (count, dims)) may be changed between ticks, by what drifts; call `intend` behind it.
+    rate = bend * log(1 + exp((baseline + depth * direction . intention) / bend)), Hz, at most `most`. What drifts may
+    change the tuning (`baseline` and `depth` (count), `direction` (count, dims)) between ticks; it calls `intend` then.
     Counted in ticks and drawn from one seed: the same spikes however many ticks are asked for at a time.
     """
 
