@@ -1,0 +1,115 @@
+"""Decoders of rhythms: covariances of many bands, recentred as the run goes on, their tangent space, logistic regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from .. import kernels
+from ..core.errors import WrongUse
+from ..core.parts import Setting, Stage
+from ..core.stream import Stream
+from ..preprocess._design import butterworth
+from ..preprocess.highpass import Highpass
+from . import _riemann as riemann
+from ._decoder import Decoder
+
+
+@dataclass(eq=False)
+class Bands(Decoder):
+    """An author says which `bands` (Hz), `order` of the filters and how much `warm` (s) of a trial only fills them, and may
+    add `scores`, other features of a trial.
+
+    A trial's bands are filtered causally within it; each band's covariance (OAS) is recentred: whitened by the mean of its
+    run's trials so far, beginning with a prior from the runs before. The prior counts as many trials as the differences
+    between those runs tell (their variance beside that of trials within a run), or as `prior` says where one run alone
+    was seen. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018, doi:10.1109/TBME.2017.2742541),
+    and it is state: a new start begins with the prior.
+    """
+
+    order = 1
+    warm = 1.0  # s
+
+    strength: Annotated[float, Setting("of the logistic regression's weights: more fits closer", low=1e-6, high=1e6)] = 0.01
+    prior: Annotated[float, Setting("trials that the mean of one earlier run counts for", low=0, high=1e6)] = 8.0
+    rate: Annotated[float, Setting("of the samples of a trial, where `fit` is not told the stream", "Hz", low=0)] = 0.0
+
+    # -- what an author writes
+
+    def bands(self) -> list[tuple[float, float]]:
+        raise NotImplementedError
+
+    def scores(self, X: np.ndarray, rate: float) -> np.ndarray:
+        """(trials, channels, lags) without the warm part -> (trials, scores)."""
+        return np.empty((len(X), 0))
+
+    gain = 1.0  # of the scores beside the tangent space
+
+    # -- the same for all
+
+    def before(self) -> list[Stage]:
+        return [Highpass(low=2.0, order=1)]
+
+    def span(self, after: float, length: float) -> tuple[float, float]:
+        """The trial that is wanted: it begins earlier, to fill the filters."""
+        return after - self.warm, length + self.warm
+
+    def features(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(trials, channels, lags) -> covariances (trials, bands, channels, channels), scores (trials, scores)."""
+        rate, (n, c, lags) = self.hz_, X.shape
+        skip = round(self.warm * rate)
+        flat = np.ascontiguousarray((X - X[..., :1]).transpose(2, 0, 1).reshape(lags, n * c), np.float32)
+        C = np.empty((n, len(self.bands()), c, c))
+        for b, (low, high) in enumerate(self.bands()):
+            sos = butterworth(self.order, low, high, rate)
+            y = kernels.biquads(flat, sos, np.zeros((len(sos), 2, n * c)))
+            C[:, b] = riemann.covariances(y[skip:].reshape(lags - skip, n, c).transpose(1, 2, 0).astype(float))
+        return C, self.scores(X[..., skip:], rate)
+
+    def learn(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self.hz_ = float(self.rate_ or self.rate)
+        if X.ndim != 3 or not self.hz_:
+            raise WrongUse(
+                f"{self.part_name()} needs to know the rate of what trials were cut from.",
+                do="fit(X, y, stream=...) or the setting rate=..., with X (trials, channels, lags).",
+            )
+        top = max(high for _, high in self.bands())
+        if self.hz_ <= 2 * top or X.shape[2] <= round((self.warm + 0.1) * self.hz_):
+            raise WrongUse(
+                f"{self.part_name()} needs more than {2 * top:g} Hz, and trials longer than {self.warm + 0.1:g} s.",
+                f"These have {self.hz_:g} Hz and {X.shape[2] / self.hz_:g} s.",
+            )
+        C, S = self.features(X)
+        runs = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+        means = np.stack([riemann.mean(C[k]) for k in runs])
+        T = np.empty((len(C), C.shape[1] * C.shape[2] * (C.shape[2] + 1) // 2))
+        for k, M in zip(runs, means, strict=True):
+            T[k] = riemann.tangent(C[k], riemann.whitener(M)).reshape(len(k), -1)
+        self.center_ = riemann.mean(means)
+        self.weight_ = float(self.prior)
+        if len(runs) > 1:
+            apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
+            self.weight_ = float((T**2).sum(axis=1).mean() / max((apart**2).sum() / (len(runs) - 1), 1e-12))
+        self.spread_ = max(float(T.std(axis=0).mean()), 1e-12)
+        self.level_, self.scale_ = S.mean(axis=0), np.maximum(S.std(axis=0), 1e-12)
+        F = np.hstack([T / self.spread_, self.gain * (S - self.level_) / self.scale_])
+        model = LogisticRegression(C=self.strength, max_iter=2000).fit(F, y)
+        both = len(model.coef_) == 1  # of two classes it weighs one
+        self.weights_: np.ndarray = np.vstack([-model.coef_, model.coef_]) / 2 if both else model.coef_
+        self.bias_: np.ndarray = np.r_[-model.intercept_, model.intercept_] / 2 if both else model.intercept_
+
+    def prepare(self, s: Stream) -> None:
+        self._means, self._count = self.center_.copy(), self.weight_
+
+    def decide(self, x: np.ndarray) -> np.ndarray:
+        C, S = self.features(x[None])
+        self._count += 1
+        self._means = riemann.between(self._means, C[0], 1 / self._count)
+        T = riemann.tangent(C[0], riemann.whitener(self._means)).ravel()
+        z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self.level_) / self.scale_] + self.bias_
+        e = np.exp(z - z.max())
+        return e / e.sum()
