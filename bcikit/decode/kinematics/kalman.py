@@ -15,7 +15,7 @@ from ...core.parts import Setting, Stage
 from ...core.stream import Channel, Recording, Stream, recording
 
 SETTLED = 1e-14  # relative change of the covariance at which the gain has settled
-MOST_TURNS = 100_000
+MOST_TURNS = 60  # doublings: more steps than there will ever be
 FORGOTTEN = 1e-6  # of a fault, when it is said to be gone
 
 
@@ -25,8 +25,8 @@ class Kalman(Stage):
 
     y[t] = A y[t-1] + noise of covariance W, and x[t] = C y[t] + noise of covariance R, both about their means. Solved
     once, folded to y[t] = M y[t-1] + K x[t] + c with M = A - K C A, in float64. Input (bins, channels): counts or power,
-    one row a bin; output (bins, outputs) in the unit of the Y it was fitted to; no delay of its own. It begins at rest after
-    each start and gap. Raises WrongUse where it was not fitted or the stream has another number of channels.
+    one row a bin; output (bins, outputs) in the unit of the Y it was fitted to; no delay of its own. After each start and
+    gap it begins at rest (the mean of Y). Raises WrongUse where it was not fitted or the stream has other channels.
 
     Source: W. Wu et al., Neural Comput. 18:80-118, 2006, doi:10.1162/089976606774841585 (model and fit); S.-P. Kim et al.,
     J. Neural Eng. 5:455-476, 2008, doi:10.1088/1741-2560/5/4/010 (velocity as the state); W. Q. Malik et al., IEEE Trans.
@@ -80,16 +80,19 @@ class Kalman(Stage):
         return self.solve(A, left.T @ left / len(left), C, R, x_mean, y_mean)
 
     def solve(self, A: Any, W: Any, C: Any, R: Any, x_mean: Any = 0.0, y_mean: Any = 0.0) -> Self:
-        """Take over a model: A, W (outputs, outputs), C (channels, outputs), R (channels, channels), and the means. What
-        has an infinite variance in R has no weight. Raises WrongUse where R cannot be inverted."""
+        """Take over a model: A, W (outputs, outputs), C (channels, outputs), R (channels, channels), or its diagonal alone,
+        and the means. What has an infinite variance in R has no weight. Raises WrongUse where R cannot be inverted."""
         A, W, C, R = (np.asarray(a, float) for a in (A, W, C, R))
         self.A_, self.W_, self.C_ = A, W, C
         self.x_mean_ = np.broadcast_to(np.asarray(x_mean, float), len(C)).copy()
         self.y_mean_ = np.broadcast_to(np.asarray(y_mean, float), len(A)).copy()
+        if R.ndim == 1:
+            self.weights_ = C / R[:, None]
+            return self.fold()
         good = np.flatnonzero(np.isfinite(np.diag(R)))
         self.weights_ = np.zeros_like(C)
         try:
-            np.linalg.cholesky(R[np.ix_(good, good)])
+            np.linalg.cholesky(R[np.ix_(good, good)])  # solve alone would not say that it is singular
             self.weights_[good] = np.linalg.solve(R[np.ix_(good, good)], C[good])
         except np.linalg.LinAlgError:
             raise WrongUse(
@@ -100,17 +103,20 @@ class Kalman(Stage):
         return self.fold()
 
     def fold(self) -> Self:
-        """`M_`, `K_`, `c_` from the model as it now stands."""
-        information = self.C_.T @ self.weights_
-        cov = self.W_.copy()
+        """`M_`, `K_`, `c_` from the model as it now stands. The covariance settles by doubling the time it has had: B. D. O.
+        Anderson, Int. J. Control 28:295-306, 1978, doi:10.1080/00207177808922455."""
+        one = np.eye(len(self.A_))
+        a, g, ahead = self.A_.T, self.C_.T @ self.weights_, self.W_
+        information = g
         for _ in range(MOST_TURNS):
-            ahead = self.A_ @ cov @ self.A_.T + self.W_
-            new = np.linalg.solve(np.eye(len(ahead)) + ahead @ information, ahead)
-            new = (new + new.T) / 2
-            moved, cov = np.abs(new - cov).max(), new
-            if moved <= SETTLED * np.abs(cov).max():
+            back = np.linalg.solve(one + g @ ahead, np.hstack([a, g]))
+            more = a.T @ ahead @ back[:, : len(a)]
+            a, g = a @ back[:, : len(a)], g + a @ back[:, len(a) :] @ a.T
+            ahead, g = ahead + (more + more.T) / 2, (g + g.T) / 2
+            if np.abs(more).max() <= SETTLED * np.abs(ahead).max():
                 break
-        self.K_ = np.ascontiguousarray(cov @ self.weights_.T)
+        cov = np.linalg.solve(one + ahead @ information, ahead)
+        self.K_ = np.ascontiguousarray((cov + cov.T) / 2 @ self.weights_.T)
         self.M_ = self.A_ - self.K_ @ self.C_ @ self.A_
         self.c_ = self.y_mean_ - self.M_ @ self.y_mean_ - self.K_ @ self.x_mean_
         return self
@@ -160,8 +166,8 @@ class Kalman(Stage):
         return np.sqrt(np.maximum(x, 0)) if self.root else x
 
     def _rest(self) -> np.ndarray:
-        """What (K, M, c) is multiplied with: channels, here at their mean, the velocity before, and one."""
-        return np.concatenate([self.x_mean_, np.zeros(len(self.M_)), [1.0]])
+        """What (K, M, c) is multiplied with: channels and the velocity before, here at their means, and one."""
+        return np.concatenate([self.x_mean_, self.y_mean_, [1.0]])
 
     def _steps(self, x: np.ndarray, last: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Velocities (bins, outputs), the newest row with its velocity, and a place for the next. One row after the
