@@ -14,18 +14,43 @@ DRAWS = 1000
 
 def accuracy(y: np.ndarray, p: np.ndarray) -> float:
     """The share of trials told right. y (trials,) indices of classes, p (trials, classes); no answer (NaN) is wrong."""
-    return float(np.mean(np.where(np.isfinite(p).all(axis=1), np.argmax(p, axis=1), -1) == y))
+    return float(_hits(y, p).mean())
+
+
+def _hits(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(p).all(axis=1), np.argmax(p, axis=1), -1) == y
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
     """Area under the curve of class 1 against class 0: the chance that a trial of the one scores above one of the other
     (Mann & Whitney 1947, doi:10.1214/aoms/1177730491). Ties count half; no answer counts as the lowest score."""
+    return float(_areas(p, (y == 1)[None], np.ones((1, len(y))))[0])
+
+
+def _areas(p: np.ndarray, target: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(draws,) AUC with the targets (draws or 1, trials) and each trial counted so many times (draws or 1, trials)."""
     s = np.nan_to_num(p[:, 1], nan=-1.0)
-    _, inverse, counts = np.unique(s, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n1 = int((y == 1).sum())
-    n0 = len(y) - n1
-    return float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n1 * n0)) if n0 and n1 else float("nan")
+    order = np.argsort(s, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(s[order]) > 0])
+    ones = np.add.reduceat((target * times)[:, order], begins, axis=1)
+    zeros = np.add.reduceat((~target * times)[:, order], begins, axis=1)
+    below = np.cumsum(zeros, axis=1) - zeros / 2
+    pairs = ones.sum(axis=1) * zeros.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return (ones * below).sum(axis=1) / pairs
+
+
+def _redrawn(of: Any, y: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(draws,) the score with the trials drawn anew, with replacement."""
+    if of is auc:
+        return _areas(p, (y == 1)[None], rng.multinomial(len(y), np.full(len(y), 1 / len(y)), DRAWS))
+    return _hits(y, p)[rng.integers(len(y), size=(DRAWS, len(y)))].mean(axis=1)
+
+
+def _shuffled(of: Any, y: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(draws,) the score with the labels shuffled."""
+    labels = rng.permuted(np.tile(y, (DRAWS, 1)), axis=1)
+    return _areas(p, labels == 1, np.ones((1, len(y)))) if of is auc else _hits(labels, p).mean(axis=1)
 
 
 def metric(card_trials: Any) -> tuple[str, Callable[[np.ndarray, np.ndarray], float]]:
@@ -54,19 +79,10 @@ def summary(scored: Sequence[Scored], told: Any, seed: int = 0, last: bool = Fal
     pairs = {who: [arrays(s, target, last) for s in scored if s.subject == who] for who in subjects}
     per = {who: _mean([of(y, p) for y, p in its]) for who, its in pairs.items()}
 
-    def drawn(resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """(people, draws)"""
-        return np.array([[_mean([of(*resample(y, p)) for y, p in its]) for _ in range(DRAWS)] for its in pairs.values()])
-
-    def again(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        k = rng.integers(len(y), size=len(y))
-        return y[k], p[k]
-
-    boot = drawn(again)
+    boot = np.array([_over([_redrawn(of, y, p, rng) for y, p in its]) for its in pairs.values()])  # (people, draws)
     if len(subjects) >= 5:
-        people = rng.integers(len(subjects), size=(len(subjects), DRAWS))
-        boot = np.take_along_axis(boot, people, axis=0)
-    shuffled = drawn(lambda y, p: (rng.permutation(y), p)).mean(axis=0)
+        boot = np.take_along_axis(boot, rng.integers(len(subjects), size=boot.shape), axis=0)
+    shuffled = np.mean([_over([_shuffled(of, y, p, rng) for y, p in its]) for its in pairs.values()], axis=0)
     mean = _mean(list(per.values()))
     classes = sorted(scored[0].classes, key=lambda c: c == target) if target else scored[0].classes
     confusion = np.zeros((len(classes), len(classes)), int)
@@ -105,6 +121,11 @@ def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     effect = float((ranks[moved > 0].sum() - ranks[moved < 0].sum()) / ranks.sum())
     p = float(wilcoxon(moved).pvalue)
     return {"over": over, "n": len(d), "p": p, "effect": effect, "difference": float(d.mean())}
+
+
+def _over(draws: list[np.ndarray]) -> np.ndarray:
+    """The mean over splits; one whose draw left no trial of a class has no say."""
+    return np.nanmean(draws, axis=0)
 
 
 def _mean(values: Any) -> float:

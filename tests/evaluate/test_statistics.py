@@ -1,0 +1,72 @@
+"""Scores, intervals and chance against scikit-learn, SciPy and arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcikit.evaluate.protocols import Scored
+from bcikit.evaluate.statistics import accuracy, auc, compared, summary
+
+
+def scored(subject, y, p, split="1", classes=("a", "b")):
+    return Scored(subject, f"{subject}/{split}", list(classes), [classes[k] for k in y], p.tolist(), [True] * len(y))
+
+
+def coin(n=200, right=0.8, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(2, size=n)
+    said = np.where(rng.random(n) < right, y, 1 - y)
+    return y, np.eye(2)[said] * 0.6 + 0.2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_auc_is_scikit_learns_with_ties_too(seed):
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(seed)
+    y = rng.integers(2, size=150)
+    p = np.round(rng.random((150, 2)), 1)
+    assert auc(y, p) == pytest.approx(roc_auc_score(y, p[:, 1]), abs=1e-12)
+
+
+def test_the_interval_is_that_of_the_binomial():
+    y, p = coin()
+    s = summary([scored("A", y, p)], {})
+    share = accuracy(y, p)
+    half = 1.96 * np.sqrt(share * (1 - share) / len(y))
+    assert s["ci"] == pytest.approx([share - half, share + half], abs=0.015)
+
+
+def test_the_interval_of_the_auc_is_hanley_and_mcneils():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 4 == 0
+    p = np.column_stack([np.zeros(400), 1 / (1 + np.exp(-rng.normal(y * 1.2, 1)))])
+    s = summary([scored("A", y.astype(int), p)], {"target": "b"})
+    a = s["mean"]
+    q1, q2, n1, n0 = a / (2 - a), 2 * a * a / (1 + a), 100, 300  # doi:10.1148/radiology.143.1.7063747
+    se = np.sqrt((a * (1 - a) + (n1 - 1) * (q1 - a * a) + (n0 - 1) * (q2 - a * a)) / (n1 * n0))
+    assert s["ci"] == pytest.approx([a - 1.96 * se, a + 1.96 * se], abs=0.02)
+
+
+def test_chance_of_classes_that_are_not_balanced_is_not_one_half():
+    y = (np.arange(100) < 10).astype(int)
+    always = np.tile([0.9, 0.1], (100, 1))
+    s = summary([scored("A", y, always)], {})
+    assert s["mean"] == 0.9 and s["chance"]["mean"] == pytest.approx(0.9) and s["p"] == 1.0
+
+
+def test_people_are_drawn_too_where_there_are_many():
+    people = [scored(f"P{k}", *coin(400, 0.6 + 0.06 * k, seed=k)) for k in range(6)]
+    wide = summary(people, {})
+    narrow = summary(people[:4], {})
+    assert wide["ci"][1] - wide["ci"][0] > 1.5 * (narrow["ci"][1] - narrow["ci"][0])
+    assert next(iter(wide["worst"])) == "P0"
+
+
+def test_wilcoxon_and_its_effect():
+    a = {"per_subject": {str(k): 0.7 + 0.01 * k for k in range(8)}, "per_split": {}}
+    b = {"per_subject": {str(k): 0.6 + 0.005 * k for k in range(8)}, "per_split": {}}
+    c = compared(a, b)
+    assert c["effect"] == 1.0 and c["p"] == pytest.approx(2 / 2**8) and c["over"] == "per_subject"
+    assert compared(a, a) == {"over": "per_subject", "n": 8, "p": 1.0, "effect": 0.0, "difference": 0.0}
