@@ -117,3 +117,10 @@ def test_no_path_of_a_machine_stands_in_the_project():
     path = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/\w")
     found = [str(p.relative_to(ROOT)) for p in TEXTS if p != Path(__file__) and path.search(p.read_text(errors="ignore"))]
     assert not found
+
+
+def test_commands_stand_in_five_groups_and_none_stands_outside():
+    from bcikit.cli.main import GROUPS, found
+
+    assert len(GROUPS) == 5
+    assert {group for group, _ in found().values()} == set(GROUPS)

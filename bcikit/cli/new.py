@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-GROUP = "Build"
+GROUP = "Stream"
 
 
 @click.group()
@@ -15,7 +15,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("path", default="session.toml", type=click.Path(path_type=Path))
+@click.argument("path", default="session.toml", type=click.Path(readable=False, path_type=Path))
 def session(path: Path) -> None:
     """Write an annotated session file (session.toml, unless PATH says otherwise). It runs as it is, with no hardware."""
     from ..core.errors import FileTrouble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-GROUP = "Build"
+GROUP = "Stream"
 
 
 @click.command()

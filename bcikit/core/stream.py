@@ -174,22 +174,18 @@ class Recording:
     @property
     def data(self) -> np.ndarray:
         """All samples that are there, one after the other: (samples, *shape)."""
-        if not self.chunks:
-            return np.empty((0, *self.stream.shape), self.stream.dtype)
-        return np.concatenate([c.data for c in self.chunks])
+        return np.concatenate([np.empty((0, *self.stream.shape), self.stream.dtype), *(c.data for c in self.chunks)])
 
     @property
     def index(self) -> np.ndarray:
         """The running index of each row of `data`."""
-        parts = [np.arange(c.first, c.end) for c in self.chunks]
-        return np.concatenate(parts) if parts else np.empty(0, int)
+        return np.concatenate([np.empty(0, int), *(np.arange(c.first, c.end) for c in self.chunks)])
 
     @property
     def time(self) -> np.ndarray:
         """Seconds at which each row of `data` was taken."""
-        rate = self.stream.rate
-        parts = [np.atleast_1d(c.time_at(np.arange(len(c)), rate)) for c in self.chunks]
-        return np.concatenate(parts) if parts else np.empty(0)
+        times = (c.time_at(np.arange(len(c)), self.stream.rate) for c in self.chunks)
+        return np.concatenate([np.empty(0), *(np.atleast_1d(t) for t in times)])
 
     @property
     def events(self) -> tuple[Event, ...]:
