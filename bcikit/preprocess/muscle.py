@@ -126,6 +126,8 @@ class Muscle(Begins):
         rng = np.random.default_rng(0)
         s = Stream("simulated muscle", 250.0, tuple(map(Channel, ("C3", "T7", "T8"))), label=SIMULATED)
         x = 10 * rng.standard_normal((5000, 3))
-        x[1500:1800, 1] += 60 * rng.standard_normal(300)
-        yield cls(memory=2.5, blank=True), recording(s, x, (Event(300.5, "tap"),))
+        t = np.arange(300) / 250
+        x[600:900, 1] += 60 * np.sin(2 * np.pi * 40 * t)
+        x[1000:1300, 2] += 60 * np.sin(2 * np.pi * 112 * t)
+        yield cls(memory=2, blank=True), recording(s, x, (Event(300.5, "tap"),))
         yield cls(memory=4, low=30, high=100, limit=4, channels=("T7", "T8")), recording(s, x)
