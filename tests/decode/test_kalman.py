@@ -87,6 +87,16 @@ def test_runs_do_not_join():
     assert np.trace(cut.W_) < 1e-2 * np.trace(whole.W_)
 
 
+def test_bins_with_nan_are_left_out_and_cut_the_run():
+    rng = np.random.default_rng(5)
+    y = np.cumsum(rng.standard_normal((400, 2)), axis=0) * 0.05
+    x = y @ rng.standard_normal((2, 9)) + 0.1 * rng.standard_normal((400, 9))
+    holed, kept = x.copy(), np.delete(np.arange(400), [0, 100, 101])
+    holed[[0, 100, 101], [3, 4, 5]] = np.nan, np.inf, -np.inf
+    want = Kalman().fit(x[kept], y[kept], runs=kept > 100)
+    assert np.array_equal(Kalman().fit(holed, y).K_, want.K_)
+
+
 def test_channels_that_tell_nothing_or_break():
     rng = np.random.default_rng(6)
     y = rng.standard_normal((500, 2)).cumsum(axis=0) * 0.05
@@ -112,7 +122,7 @@ def test_wrong_use_is_told():
         "4 channels; X is": lambda: Kalman().fit(x, y).predict(x[:, :3]),
         r"\(bins, 2\)": lambda: Kalman().fit(x, y[:, :1]),
         "from 5 bins": lambda: Kalman().fit(x[:5], y[:5]),
-        "NaN": lambda: Kalman().fit(x * np.nan, y),
+        "from 0 bins without NaN": lambda: Kalman().fit(x * np.nan, y),
         "do not vary": lambda: Kalman().fit(x, y * [1, 0]),
         "no inverse": lambda: Kalman(shrinkage=0).fit(np.column_stack([x, x]), y),
     }.items():

@@ -50,7 +50,8 @@ class Kalman(Stage):
 
     def fit(self, X: Any, Y: Any, runs: Any = None) -> Self:
         """X (bins, channels) and the velocities Y (bins, outputs) of the same bins. runs (bins): a number for each
-        stretch, where the rows do not all follow each other; across its border no movement is learnt.
+        stretch, where the rows do not all follow each other; across its border no movement is learnt. Bins with NaN are left
+        out. Raises WrongUse where too little is left, or the velocities do not vary.
 
         Learns `A_`, `W_`, `C_`, `x_mean_`, `y_mean_`, `weights_` (R^-1 C), and of these `M_`, `K_`, `c_`."""
         X, Y = self._seen(np.asarray(X, float)), np.asarray(Y, float)
@@ -59,11 +60,13 @@ class Kalman(Stage):
                 f"kalman cannot learn from X {X.shape} and Y {Y.shape}.",
                 f"X is (bins, channels), Y (bins, {len(self.outputs)}): one column for each of {', '.join(self.outputs)}.",
             )
-        if not (np.isfinite(X).all() and np.isfinite(Y).all()):
-            raise WrongUse("kalman cannot learn from NaN or Inf.", do="Leave these bins or channels out.")
-        follows = np.ones(len(X) - 1, bool) if runs is None else np.diff(np.asarray(runs)) == 0
+        kept = np.flatnonzero(np.isfinite(X).all(axis=1) & np.isfinite(Y).all(axis=1))
+        runs = np.zeros(len(X)) if runs is None else np.asarray(runs)
+        X, Y, follows = X[kept], Y[kept], (np.diff(kept) == 1) & (np.diff(runs[kept]) == 0)
         if follows.sum() <= max(2 * Y.shape[1], 10):
-            raise WrongUse(f"kalman cannot learn from {len(X)} bins.", "It needs a movement of some seconds at least.")
+            raise WrongUse(
+                f"kalman cannot learn from {len(X)} bins without NaN.", "It needs a movement of some seconds at least."
+            )
         x_mean, y_mean = X.mean(axis=0), Y.mean(axis=0)
         x, y = X - x_mean, Y - y_mean
         before, after = y[:-1][follows], y[1:][follows]
