@@ -1,0 +1,131 @@
+"""Files of public data sets, brought here: resumed where a connection was cut, and taken only if they are the right ones."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..core.errors import FileTrouble, WrongUse
+from ..ethics.home import home
+from ..files.cards import Card
+
+TRIES = 5  # without a byte of progress between them
+PIECE = 1 << 18
+WAIT_S = 30.0
+
+
+def get(
+    card: Card,
+    root: str | Path | None = None,
+    subjects: Iterable[str] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Bring a data set's files (of these people) into `root`, or where `evaluate` looks for them: the folder. What is
+    there and right is left alone. progress: called with (file, bytes, of). Raises WrongUse, FileTrouble."""
+    folder = Path(root).expanduser() if root else home() / "data" / card.name
+    wanted = set(map(str, subjects))
+    if "url" in card.download:
+        for name, facts in card.files.items():
+            if not wanted or facts.get("subject") in wanted:
+                url = card.download["url"].format(file=name)
+                fetch(url, folder / name, facts["sha256"], progress)
+        return folder
+    if "moabb" in card.download:
+        try:
+            import moabb.datasets as known
+        except ImportError:
+            name = card.download["moabb"]
+            raise WrongUse(
+                f"{card.name} is fetched through MOABB, which is not installed.",
+                f"It knows it as {name}.",
+                "pip install moabb",
+            ) from None
+        source = getattr(known, card.download["moabb"])()
+        source.download([int(s) for s in wanted] or None, path=str(folder))
+        return folder
+    page = card.download.get("page", card.source)
+    raise WrongUse(
+        f"{card.name} cannot be fetched from here.",
+        "Its files are handed out on a page, or have no stable address.",
+        f"See {page}, put the files into {folder}, then: bcikit datasets check {card.name}",
+    )
+
+
+def check(card: Card, root: str | Path | None = None) -> dict[str, str]:
+    """{file: right, missing or wrong} of the files whose checksum the card knows, wherever under `root` they lie."""
+    folder = Path(root).expanduser() if root else home() / "data" / card.name
+    there: dict[str, list[Path]] = {}
+    for path in folder.rglob("*"):
+        there.setdefault(path.name, []).append(path)
+    found = {}
+    for name, facts in card.files.items():
+        sums = [digest(p) for p in there.get(Path(name).name, []) if p.is_file()]
+        found[name] = "missing" if not sums else "right" if facts["sha256"] in sums else "wrong"
+    return found
+
+
+def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int], None] | None = None) -> None:
+    """Bring one file, resuming what an earlier try left in `NAME.part`. Raises FileTrouble."""
+    if path.is_file() and digest(path) == sha256:
+        return
+    part = path.with_name(path.name + ".part")
+    tries = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            before = part.stat().st_size if part.exists() else 0
+            try:
+                if _more(url, part, lambda n, of: progress(path.name, n, of) if progress else None):
+                    break
+            except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+                if isinstance(error, urllib.error.HTTPError) and error.code < 500:
+                    raise FileTrouble(
+                        f"{url} is not to be had ({error.code}).", "It was moved or taken down.", "See the card's source."
+                    ) from None
+                tries = tries + 1 if not part.exists() or part.stat().st_size == before else 0
+                if tries >= TRIES:
+                    why = getattr(error, "reason", None) or error
+                    raise FileTrouble(
+                        f"{url} was cut off again and again.", f"{why}.", "Ask again later; it goes on where it was."
+                    ) from None
+        if digest(part) != sha256:
+            part.unlink()
+            raise FileTrouble(f"{path.name} is not the file that the card names.", "Its SHA-256 differs. It was not kept.")
+        part.replace(path)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = f"There is no room left for {path.name}." if full else f"{path} cannot be written."
+        raise FileTrouble(what, f"{error.strerror}.", "Make room and ask again; it goes on where it was.") from None
+
+
+def _more(url: str, part: Path, told: Callable[[int, int], None]) -> bool:
+    """Append what the server sends behind what is there; True when all has come."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=WAIT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing behind what is there: the checksum will tell
+            return True
+        raise
+    with answer:
+        if answer.status != 206:
+            have = 0
+        length = int(answer.headers.get("Content-Length") or -1)
+        of = have + length if length >= 0 else -1
+        with open(part, "ab" if have else "wb") as file:
+            while piece := answer.read(PIECE):
+                file.write(piece)
+                have += len(piece)
+                told(have, of)
+    return of < 0 or have >= of
+
+
+def digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
