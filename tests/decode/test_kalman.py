@@ -119,6 +119,7 @@ def test_wrong_use_is_told():
     for said, act in {
         "not fitted": lambda: Kalman().start(stream(4)),
         "fitted to 4 channels": lambda: Kalman().fit(x, y).start(stream(5)),
+        "2 velocities; outputs names 1": lambda: setattr(k := Kalman().fit(x, y), "outputs", ("x",)) or k.predict(x),
         "4 channels; X is": lambda: Kalman().fit(x, y).predict(x[:, :3]),
         r"\(bins, 2\)": lambda: Kalman().fit(x, y[:, :1]),
         "from 5 bins": lambda: Kalman().fit(x[:5], y[:5]),

@@ -141,6 +141,8 @@ class Kalman(Stage):
     def _ready(self) -> None:
         if not hasattr(self, "K_"):
             raise WrongUse("kalman was not fitted.", do="Call fit(X, Y) first, or restore what was learnt.")
+        if len(self.outputs) != len(self.K_):
+            raise WrongUse(f"kalman was fitted to {len(self.K_)} velocities; outputs names {len(self.outputs)}.")
         self.folded = np.concatenate([self.K_, self.M_, self.c_[:, None]], axis=1)
 
     def setup(self, s: Stream) -> Stream:
@@ -192,8 +194,8 @@ class Kalman(Stage):
     def examples(cls) -> Iterator[Any]:
         counts, velocity = _reaches()
         yield cls(channels=("u0", "u2", "u5")).fit(counts.data[:, [0, 2, 5]], velocity), counts
-        some = cls(channels=("u1", "u3", "u4"), outputs=("vx",), unit="cm/s", root=True)
-        yield some.fit(counts.data[:, [1, 3, 4]], velocity[:, :1]), counts
+        some = cls(channels=("u1", "u3", "u4"), outputs=("vx", "vy"), unit="cm/s", root=True)
+        yield some.fit(counts.data[:, [1, 3, 4]], 100 * velocity), counts
 
 
 def _reaches(n: int = 1000, units: int = 8, rate: float = 50.0) -> tuple[Recording, np.ndarray]:
