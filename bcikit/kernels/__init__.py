@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -129,7 +131,23 @@ def unit_features(
     power: np.ndarray,
     part: tuple[int, int],
 ) -> None:
-    """`less`, `biquads` (or `biquads32`, where state is float32), `crossings` and the sums of crossings and of squares, added
-    to crossed and power (c), a tile of channels at a time; the same bytes as one after the other. Of the channels part[0] to
-    part[1] - 1 alone, so that several threads can share the work."""
+    """`less`, `biquads` (or `biquads32`, where state is float32), `crossings` and the sums of crossings and of squares,
+    added to crossed and power (c), a tile of channels at a time; the same bytes as one after the other. Of the channels
+    part[0] to part[1] - 1 alone, so that several threads can share the work."""
     _do.unit_features(x, scale, offset, coef, state, base, own, at, rule, crossed, power, *part)
+
+
+def shared(job: Callable[[tuple[int, int]], None], parts: Sequence[tuple[int, int]]) -> None:
+    """job(part) for each part of the channels, each on a core of its own, the first on this one; returns when all are
+    done."""
+    others = [_helpers(len(parts) - 1).submit(job, part) for part in parts[1:]] if len(parts) > 1 else []
+    job(parts[0])
+    for other in others:
+        other.result()
+
+
+@cache
+def _helpers(n: int) -> Any:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(n, "bcikit-kernels")

@@ -10,8 +10,8 @@ from .. import kernels
 from ..core.parts import Stage
 from ..core.stream import Stream
 from ._design import group_delay, settling, steady
-from ._single import REBASE, single_is_exact
 from ._signals import chosen, flat
+from ._single import REBASE, single_is_exact
 
 
 class Begins(Stage):
@@ -79,7 +79,7 @@ class Filter(Begins):
         self.steady = steady(self.sos)[:, :, None]
         self.settle = settling(self.sos) / s.rate
         self._state = np.zeros((len(self.sos), 2, len(self.columns)), np.float32 if self.single else np.float64)
-        self._base = np.zeros(len(self.columns), np.float32)
+        self._base: np.ndarray = np.zeros(len(self.columns), np.float32)
         self._until = REBASE
         return s.but(delay=s.delay + group_delay(self.sos, middle, s.rate))
 

@@ -19,8 +19,8 @@ UNITS = {"sum": "{}", "mean": "{}", "rate": "{}/s"}
 class Bins(Binned):
     """(samples, channels) in; out one row for each `width` seconds: counts of crossings, or the mean of a signal.
 
-    Bins stand on the stream's own index, wherever it began. The stated delay is half a bin. What is NaN is left out (a sum is
-    scaled up for it); where more than half of a bin is NaN, so is the bin.
+    Bins stand on the stream's own index, wherever it began. The stated delay is half a bin. What is NaN is left out (a sum
+    is scaled up for it); where more than half of a bin is NaN, so is the bin.
     Lowers the privacy level to FEATURE where all channels are crossings (`spikes`) and bins have 1 kHz or less.
     """
 

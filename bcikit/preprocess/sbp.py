@@ -16,12 +16,13 @@ from ._bins import Binned
 
 @dataclass(eq=False)
 class Sbp(Binned):
-    """(samples, channels) of a signal already filtered to the spiking band in; out its strength in each bin of `width` seconds.
+    """(samples, channels) of a signal already filtered to the spiking band in; out its strength in each bin of `width`
+    seconds.
 
-    measure: `power`, the mean square; `rms`, its root; `absolute`, the mean of |x|, which is what Nason et al. call spiking-band
-    power (of 300 to 1000 Hz): put `bandpass:low=300,high=1000` before it. The stated delay is half a bin.
-    Lowers the privacy level to FEATURE where bins have 1 kHz or less and 10 samples or more: the signal cannot be made from it.
-    Reference: Nason et al. 2020, doi:10.1038/s41551-020-0591-0.
+    measure: `power`, the mean square; `rms`, its root; `absolute`, the mean of |x|, which is what Nason et al. call
+    spiking-band power (of 300 to 1000 Hz): put `bandpass:low=300,high=1000` before it. The stated delay is half a bin.
+    Lowers the privacy level to FEATURE where bins have 1 kHz or less and 10 samples or more: the signal cannot be made from
+    it. Reference: Nason et al. 2020, doi:10.1038/s41551-020-0591-0.
     """
 
     width: Annotated[float, Setting("of a bin", "s", low=0.0005, high=600)] = 0.02

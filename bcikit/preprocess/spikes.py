@@ -22,13 +22,14 @@ GAUSS = 0.6745  # median(|x|) of Gaussian noise of standard deviation 1
 
 @dataclass(eq=False)
 class Spikes(Stage):
-    """(samples, channels) of a signal filtered to the spiking band in; out 1 at each sample that crosses the threshold, else 0.
+    """(samples, channels) of a signal filtered to the spiking band in; out 1 at each sample that crosses the threshold, else
+    0.
 
     The threshold is `threshold` times the noise, median(|x|) / 0.6745, which spikes hardly move (Quiroga et al. 2004,
-    doi:10.1162/089976604774201631); negative: downwards. A crossing is a sample beyond it whose neighbour before was not; after
-    one, none counts for `refractory` seconds. The median is followed for each channel by stochastic approximation (Robbins &
-    Monro 1951, doi:10.1214/aoms/1177729586), a step every millisecond, with time constant `tau`, at first over all that came;
-    until it has seen 1 s the output is NaN. It is kept over gaps. No delay.
+    doi:10.1162/089976604774201631); negative: downwards. A crossing is a sample beyond it whose neighbour before was not;
+    after one, none counts for `refractory` seconds. The median is followed for each channel by stochastic approximation
+    (Robbins & Monro 1951, doi:10.1214/aoms/1177729586), a step every millisecond, with time constant `tau`, at first over
+    all that came; until it has seen 1 s the output is NaN. It is kept over gaps. No delay.
     Put `bandpass:low=250,high=5000` before it. Raises WrongUse where the threshold is zero.
     """
 
@@ -92,8 +93,8 @@ class Spikes(Stage):
 
 
 def simulated_units(seconds: float, rate: float = 2000.0, n: int = 4, seed: int = 0, counts: bool = False) -> Recording:
-    """Simulated: `n` channels of noise (rms 8 µV, in the last growing to thrice that) and units that fire some 20 times a second,
-    160 µV deep; as float32, or counts of 0.25 µV."""
+    """Simulated: `n` channels of noise (rms 8 µV, in the last growing to thrice that) and units that fire some 20 times a
+    second, 160 µV deep; as float32, or counts of 0.25 µV."""
     rng = np.random.default_rng(seed)
     samples = round(seconds * rate)
     x = 8 * rng.standard_normal((samples, n)) + 5 * rng.standard_normal((samples, 1))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -19,20 +20,23 @@ from .rereference import Rereference
 from .sbp import Sbp
 from .spikes import Spikes, simulated_units
 
+TILE = 64  # channels that are handled together
+
 
 @dataclass(eq=False)
 class UnitFeatures(Stage):
-    """(samples, channels) of raw voltage in, float32 or the board's int16; out, for each `width` seconds, the number of threshold
-    crossings of every channel, and then the power of every channel in the band.
+    """(samples, channels) of raw voltage in, float32 or the board's int16; out, for each `width` seconds, the number of
+    threshold crossings of every channel, and then the power of every channel in the band.
 
-    Stands for, and gives the same bytes as, the chain of stages rereference, bandpass, and beside each other spikes with bins,
-    and sbp: the channels pass through all of them a tile at a time, which stays in the cache. The settings are those of the
-    stages. Where a sample is NaN, or a threshold not yet known, the stages themselves do the work.
+    Stands for, and gives the same bytes as, the chain of stages rereference, bandpass, and beside each other spikes with
+    bins, and sbp: the channels pass through all of them a tile at a time, which stays in the cache. The settings are those
+    of the stages. Where a sample is NaN, or a threshold not yet known, the stages themselves do the work.
     Lowers the privacy level to FEATURE where bins have 1 kHz or less and 10 samples or more.
     """
 
     holds = False
     counts = True
+    exempt: ClassVar[Mapping[str, str]] = {"setting cores": "changes who does the work, and no byte of it"}
 
     low: Annotated[float, Setting("lower corner, -3 dB", "Hz", low=1)] = 250.0
     high: Annotated[float, Setting("upper corner, -3 dB", "Hz", low=2)] = 5000.0
@@ -42,6 +46,7 @@ class UnitFeatures(Stage):
     refractory: Annotated[float, Setting("after a crossing none counts for", "s", low=0, high=1)] = 0.001
     tau: Annotated[float, Setting("time constant of the noise", "s", low=0.1, high=3600)] = 10.0
     width: Annotated[float, Setting("of a bin", "s", low=0.0005, high=600)] = 0.02
+    cores: Annotated[int, Setting("cores to share the channels among", low=1, high=64)] = 1
 
     def chain(self) -> tuple[list[Stage], Spikes, Bins, Sbp]:
         """The stages this one stands for: those in a row, and those beside each other behind them."""
@@ -68,6 +73,9 @@ class UnitFeatures(Stage):
         counted = self.bins.start(self.spikes.start(filtered))
         powered = self.sbp.start(filtered)
         self.stages = [*self.row, self.spikes, self.bins, self.sbp]
+        edges = np.linspace(0, len(s.channels) // TILE, self.cores + 1).astype(int) * TILE
+        edges[-1] = len(s.channels)
+        self.parts = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
         self.grid, self.need = self.sbp.grid, self.sbp.need
         self.settle = sum(stage.settle for stage in self.stages)
         crossed = [replace(c, name=f"{c.name} crossings") for c in counted.channels]
@@ -110,26 +118,22 @@ class UnitFeatures(Stage):
 
     def _quickly(self, x: np.ndarray, offset: np.ndarray, at: int, end: int) -> None:
         band, x, offset = self.band, x[at:end], offset[at:end]
-        kernels.unit_features(
-            x,
-            self.scales,
-            offset,
-            band.sos,
-            band._state,
-            band._base,
-            self.spikes._own,
-            self.at + at,
-            self.spikes.rule,
-            self.bins._sums,
-            self.sbp._sums,
-            (0, x.shape[1]),
-        )
-        if band.single or x.dtype.kind == "f":
-            newest = kernels.less(x[-1:], self.scales, offset[-1:])[0]
-            band._last = newest
-            if band.single:
-                band.ran(end - at, newest)
-        if x.dtype.kind == "f":
+        spikes, counted, powered = self.spikes, self.bins._sums, self.sbp._sums
+
+        def share(part: tuple[int, int]) -> None:
+            kernels.unit_features(
+                *(x, self.scales, offset, band.sos, band._state, band._base, spikes._own),
+                *(self.at + at, spikes.rule, counted, powered, part),
+            )
+
+        kernels.shared(share, self.parts)
+        counts = x.dtype.kind == "i"
+        if band.single and (not counts or band._until == end - at):
+            band.ran(end - at, kernels.less(x[-1:], self.scales, offset[-1:])[0])
+        elif band.single:
+            band._until -= end - at
+        if not counts:  # what the stages would have seen last, should the next sample be NaN
+            band._last = kernels.less(x[-1:], self.scales, offset[-1:])[0]
             self.spikes._last = self.sbp._last = self.spikes._own[0] * np.float32(self.spikes.rule[3])
 
     def _slowly(self, x: np.ndarray) -> np.ndarray:
@@ -141,8 +145,8 @@ class UnitFeatures(Stage):
         return np.concatenate([self.bins.step(self.spikes.step(c)).data, self.sbp.step(c).data], axis=1)
 
     def step(self, c: Chunk) -> Chunk:
-        for stage in getattr(self, "stages", ()):
-            if stage._begin is None:
+        if self._begin is None:
+            for stage in self.stages:
                 stage._begin = c.first
         return super().step(c)
 
