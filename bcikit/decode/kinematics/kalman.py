@@ -198,7 +198,7 @@ class Kalman(Stage):
         yield some.fit(counts.data[:, [1, 3, 4]], 100 * velocity), counts
 
 
-def _reaches(n: int = 1000, units: int = 8, rate: float = 50.0) -> tuple[Recording, np.ndarray]:
+def _reaches(n: int = 1500, units: int = 8, rate: float = 50.0) -> tuple[Recording, np.ndarray]:
     """Simulated spike counts of a few units, and the velocity they are tuned to."""
     rng = np.random.default_rng(0)
     t = np.arange(n) / rate
