@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..core.clock import WALL
 from ..core.errors import FileTrouble, WrongUse
 from ..ethics.home import home
 from ..files.cards import Card
@@ -17,6 +18,7 @@ from ..files.cards import Card
 TRIES = 5  # without a byte of progress between them
 PIECE = 1 << 18
 WAIT_S = 30.0
+PAUSE_S = 0.05  # before the next try; doubled while nothing comes
 
 
 def get(
@@ -79,6 +81,7 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
             before = part.stat().st_size if part.exists() else 0
+            why = "The connection was closed."
             try:
                 if _more(url, part, lambda n, of: progress(path.name, n, of) if progress else None):
                     break
@@ -87,12 +90,11 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
                     raise FileTrouble(
                         f"{url} is not to be had ({error.code}).", "It was moved or taken down.", "See the card's source."
                     ) from None
-                tries = tries + 1 if not part.exists() or part.stat().st_size == before else 0
-                if tries >= TRIES:
-                    why = getattr(error, "reason", None) or error
-                    raise FileTrouble(
-                        f"{url} was cut off again and again.", f"{why}.", "Ask again later; it goes on where it was."
-                    ) from None
+                why = f"{getattr(error, 'reason', None) or error}."
+            tries = tries + 1 if not part.exists() or part.stat().st_size == before else 0
+            if tries >= TRIES:
+                raise FileTrouble(f"{url} was cut off again and again.", why, "Ask again later; it goes on where it was.")
+            WALL.sleep_until(WALL.now() + PAUSE_S * 2**tries)
         if digest(part) != sha256:
             part.unlink()
             raise FileTrouble(f"{path.name} is not the file that the card names.", "Its SHA-256 differs. It was not kept.")

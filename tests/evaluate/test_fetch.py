@@ -1,0 +1,144 @@
+"""Fetching against a real HTTP server on loopback that cuts, lies, and lacks; and a disk that is full."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from bcikit.cli.main import main
+from bcikit.core.errors import FileTrouble, WrongUse
+from bcikit.evaluate.data import card
+from bcikit.evaluate.fetch import check, fetch, get
+
+CONTENT = np.random.default_rng(0).bytes(1_000_000)
+SUM = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(BaseHTTPRequestHandler):
+    """/whole, /cut (300 kB a connection), /dead (nothing after the first 300 kB), /norange, anything else is not there."""
+
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_GET(self):
+        kind = self.path.strip("/").split(".")[0]
+        ask = self.headers.get("Range", "")
+        Server.asked.append(ask)
+        if kind not in ("whole", "cut", "dead", "norange", "S1"):
+            self.send_error(404)
+            return
+        begin = int(ask.removeprefix("bytes=").rstrip("-")) if ask and kind != "norange" else 0
+        if begin >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - begin))
+        self.end_headers()
+        most = {"cut": 300_000, "dead": max(0, 300_000 - begin)}.get(kind, len(CONTENT))
+        self.wfile.write(CONTENT[begin : begin + most])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    Server.asked = []
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{serving.server_port}"
+    serving.shutdown()
+    thread.join()
+    serving.server_close()
+
+
+def test_a_whole_file_comes_with_its_progress_and_only_once(server, tmp_path):
+    seen = []
+    for _ in range(2):
+        fetch(f"{server}/whole", tmp_path / "f", SUM, lambda *a: seen.append(a))
+    assert (tmp_path / "f").read_bytes() == CONTENT and len(Server.asked) == 1
+    assert seen[-1] == ("f", 1_000_000, 1_000_000) and not (tmp_path / "f.part").exists()
+
+
+def test_a_connection_that_is_cut_goes_on_where_it_was(server, tmp_path):
+    fetch(f"{server}/cut", tmp_path / "f", SUM)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert Server.asked == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
+
+
+def test_a_server_that_knows_no_ranges_begins_anew(server, tmp_path):
+    (tmp_path / "f.part").write_bytes(b"x" * 1000)
+    fetch(f"{server}/norange", tmp_path / "f", SUM)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_a_server_that_dies_is_said_and_what_came_is_kept(server, tmp_path):
+    with pytest.raises(FileTrouble, match="again and again"):
+        fetch(f"{server}/dead", tmp_path / "f", SUM)
+    assert (tmp_path / "f.part").stat().st_size == 300_000 and not (tmp_path / "f").exists()
+    fetch(f"{server}/whole", tmp_path / "f", SUM)
+    assert Server.asked[-1] == "bytes=300000-"
+
+
+def test_nobody_listens(tmp_path):
+    with pytest.raises(FileTrouble, match="again and again"):
+        fetch("http://127.0.0.1:9/x", tmp_path / "f", SUM)
+
+
+def test_a_wrong_file_is_not_kept(server, tmp_path):
+    with pytest.raises(FileTrouble, match="SHA-256 differs"):
+        fetch(f"{server}/whole", tmp_path / "f", "0" * 64)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "f.part").write_bytes(b"y" * 1_000_000)
+    with pytest.raises(FileTrouble, match="SHA-256 differs"):
+        fetch(f"{server}/whole", tmp_path / "f", SUM)
+    fetch(f"{server}/whole", tmp_path / "f", SUM)
+
+
+def test_what_is_not_there_is_said_at_once(server, tmp_path):
+    with pytest.raises(FileTrouble, match="404"):
+        fetch(f"{server}/gone", tmp_path / "f", SUM)
+    assert len(Server.asked) == 1
+
+
+def test_a_full_disk_is_said_and_mended_by_asking_again(server, tmp_path, monkeypatch):
+    import bcikit.evaluate.fetch as module
+
+    def full(*a, **k):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "open", full, raising=False)
+    with pytest.raises(FileTrouble, match="no room left"):
+        fetch(f"{server}/whole", tmp_path / "f", SUM)
+    monkeypatch.undo()
+    fetch(f"{server}/whole", tmp_path / "f", SUM)
+
+
+def test_a_card_is_fetched_checked_and_found(server, tmp_path):
+    files = {"S1.npz": {"subject": "1", "sha256": SUM}, "S2.npz": {"subject": "2", "sha256": SUM}}
+    mine = replace(card("p300-gtec"), files=files, download={"url": f"{server}/{{file}}"})
+    assert get(mine, tmp_path, subjects=["1"]) == tmp_path
+    assert check(mine, tmp_path) == {"S1.npz": "right", "S2.npz": "missing"}
+    (tmp_path / "S2.npz").write_bytes(b"other")
+    assert check(mine, tmp_path)["S2.npz"] == "wrong"
+
+
+def test_what_cannot_be_fetched_says_where_it_is(tmp_path, capsys):
+    with pytest.raises(WrongUse, match="dandiarchive"):
+        get(card("falcon-h1"), tmp_path)
+    assert main(["datasets", "get", "nowhere"]) == 2
+    assert main(["datasets"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("BNCI2014_001", "ssvep-exo", "brain-to-text-25"))
+
+
+def test_the_shared_recordings_are_the_cards(shared, capsys):
+    root = str(shared("p300-gtec"))
+    assert main(["datasets", "check", "p300-gtec", "--root", root]) == 0
+    assert main(["datasets", "check", "ssvep-exo", "--root", root]) == 1
