@@ -60,6 +60,11 @@ def test_a_room_imports_only_rooms_above_it(path):
             assert HEIGHT[parts[1]] <= HEIGHT[own], f"{path.relative_to(ROOT)}:{line} imports {name}"
 
 
+@pytest.mark.parametrize("path", [p for p in FILES if "decode" in p.parts], ids=lambda p: p.stem)
+def test_a_decoder_knows_nothing_of_the_simulated_truth(path):
+    assert not [name for _, name in imports(path) if name.startswith("bcikit.simulate")]
+
+
 def test_every_room_stands_in_the_table():
     rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     assert rooms <= set(HEIGHT)
