@@ -75,7 +75,7 @@ class Estimator(Decoder):
 
     @classmethod
     def examples(cls) -> Iterator[Any]:
-        yield trained(cls())
+        yield trained(cls(chain=("pyriemann:Covariances(estimator=scm)", "pyriemann:MDM(metric=euclid)")))
         yield trained(cls(chain=("sklearn:StandardScaler", "sklearn:LogisticRegression(C=0.1)")))
 
 
