@@ -45,7 +45,9 @@ def _shared(command: Any) -> Any:
     """The options that every emulated device has."""
     for option in reversed(
         [
-            click.option("--file", type=click.Path(), help="Recording to stream (µV); without it a simulated signal."),
+            click.option(
+                "--file", type=click.Path(readable=False), help="Recording to stream (µV); without it a simulated signal."
+            ),
             click.option("--loop", is_flag=True, help="Begin the recording again at its end."),
             click.option("--drop", type=float, default=0.0, metavar="P", help="Probability that a packet is lost."),
             click.option("--garble", type=float, default=0.0, metavar="P", help="Probability of random bytes at a packet."),

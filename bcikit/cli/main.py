@@ -16,8 +16,7 @@ from ..core.errors import BciError, nearest
 
 HERE = Path(__file__).parent
 GROUPS = {
-    "Stream": "From a board to the screen, a file or an effector",
-    "Build": "What a line is made of",
+    "Stream": "A line from a board to the screen, a file or an effector, and what it is made of",
     "Decode": "Data sets, training, scores",
     "Devices": "Boards, real and emulated",
     "Consent": "Who allowed what",
@@ -77,6 +76,7 @@ def commands(debug: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; gives the exit code: 0 done, 1 a check failed, 2 wrong use, 3 not consented, 4 device or file
     trouble, 130 interrupted. Whatever a user can cause is told in one to three lines on stderr."""
+    _three_streams()
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
     if "_BCIKIT_COMPLETE" in os.environ:  # the shell asks what could follow
@@ -87,7 +87,8 @@ def main(argv: list[str] | None = None) -> int:
                 code = commands.invoke(ctx)
         except click.exceptions.Exit as end:
             code = end.exit_code
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -99,6 +100,15 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         return _told(error)
+
+
+def _three_streams() -> None:
+    """Where a standard stream was closed, nothing else may get its number: what libraries print would go into our files."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _told(error: Exception) -> int:

@@ -12,7 +12,7 @@ GROUP = "Stream"
 
 
 @click.command()
-@click.argument("path", metavar="SESSION.toml", type=click.Path(path_type=Path))
+@click.argument("path", metavar="SESSION.toml", type=click.Path(readable=False, path_type=Path))
 @click.option("--subject", metavar="NAME", help="Whose signals these are, in place of what the file says.")
 @click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a second in place of the file's view.")

@@ -56,10 +56,10 @@ def part(kind: str, name: str) -> Any:
         raise WrongUse(f"{kind} {name!r} cannot be loaded: {error!r}.", do=f"Mend or uninstall {module_name}.") from error
     wanted = cls_name or name.replace("_", "")
     for cls in vars(module).values():
-        own = isinstance(cls, type) and issubclass(cls, Part) and cls.__module__ == module_name
+        own = isinstance(cls, type) and issubclass(cls, Part) and (cls_name or cls.__module__ == module_name)
         if own and wanted in (cls.__name__, cls.__name__.lower()):
             return cls
-    raise TypeError(f"{module_name} holds no {kind} named like its file")
+    raise WrongUse(f"{module_name} holds no {kind} called {wanted!r}.", do=f"Mend or uninstall {module_name}.")
 
 
 def parts(kind: str) -> dict[str, Any]:

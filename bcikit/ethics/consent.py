@@ -255,7 +255,7 @@ class Consent:
             signed = json.loads(text)
             body = signed["body"]
             if not keys.verify(_bytes(body), "consent", signed["signature"], self.home):
-                raise ValueError("this device did not sign it")
+                raise ValueError("not signed")
             kept: dict[str, Any] = {
                 "epoch": int(body["epoch"]),
                 "seen": float(body["seen"]),
@@ -263,7 +263,9 @@ class Consent:
                 "revoked": dict(body["revoked"]),
             }
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise NotConsented(f"{path} was edited or damaged: {error}.", void, mend) from error
+            raise NotConsented(
+                f"{path} was edited or damaged: this device did not sign what it says.", void, mend
+            ) from error
         if kept["epoch"] < epoch.count():
             raise NotConsented(f"{path} is older than the last revocation.", void, mend)
         if kept["epoch"] > epoch.count():

@@ -39,7 +39,7 @@ TABLE = [
         "laplacian without positions",
         f"{PLAY}good.txt --stage rereference:to=laplacian",
         2,
-        "Name the channels by their place",
+        "by their place",
     ),
     ("channel that is not there", f"{SIM} --stage pick:channels=Q9", 2, "It has Fp1"),
     ("names for too few channels", f"{PLAY}good.txt --opt channels=C3+C4", 2, "2 names were given for 4"),
