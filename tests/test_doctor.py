@@ -40,7 +40,7 @@ def test_complaint_18_blocked_discovery_is_found_and_the_way_round_it_named(monk
 
     monkeypatch.setattr(pylsl, "resolve_byprop", lambda *a: [])
     finding = list(doctor.lsl())[-1]
-    assert finding.state == "bad" and "--opt host=" in finding.do
+    assert finding.state == "bad" and "--opt address=" in finding.do
 
 
 def test_complaint_13_a_missing_liblsl_is_said_with_its_mend(monkeypatch):

@@ -122,7 +122,7 @@ def lsl() -> Iterator[Finding]:
             "bad",
             f"a stream of this machine is not found within {LSL_WAIT_S:g} s: multicast is blocked",
             "A VPN, Docker or a firewall is the usual cause (LSL needs UDP 16571-16604 and multicast). Without discovery: "
-            "bcikit stream --board lsl --opt host=ADDRESS --opt port=PORT",
+            "bcikit stream --board lsl --opt address=HOST:PORT",
         )
 
 

@@ -55,7 +55,7 @@ def test_a_lasting_change_of_delay_is_followed():
     assert clock.time_of(clock.newest) == pytest.approx(1000 + clock.newest / 250 + 0.05, abs=0.005)
 
 
-def test_slow_drift_is_followed():
+def test_complaint_16_slow_drift_is_followed():
     clock, t = SampleClock(250), 0.0
     for index in range(0, 250 * 600, 5):
         t += 5 / (250 * (1 + 50e-6 * math.sin(2 * math.pi * index / 250 / 1200)))  # a crystal that warms up

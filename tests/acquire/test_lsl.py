@@ -211,7 +211,7 @@ def test_other_formats(form):
 
 
 @pytest.mark.realtime
-def test_complaint_7_another_rate_than_said_is_told():
+def test_complaint_07_another_rate_than_said_is_told():
     with sender(actual=256.0) as (_, source), Lsl(source_id=source) as board:
         board.open()
         gather(board, 6.0, until=lambda _: "measured" in board.status.note)

@@ -108,7 +108,7 @@ def test_every_gain_changes_the_command_and_the_scale(gui):
 
 
 @pytest.mark.parametrize("gain, full_mv", [(24, 187.5), (1, 4500.0)])  # docs.openbci.com: ±4.5 V / gain
-def test_full_scale_is_the_vendors_range(gain, full_mv):
+def test_complaint_01_full_scale_is_the_vendors_range(gain, full_mv):
     with Cyton() as emulator, Openbci(port=emulator.port, gain=(gain,)) as board:
         emulator.firmware.source = Constant([9e6, -9e6, 0, 1e3 * full_mv / 2] * 4)
         board.open()
@@ -117,7 +117,7 @@ def test_full_scale_is_the_vendors_range(gain, full_mv):
     assert p.data[-1, 8:11] == pytest.approx([0.5, -1, 2], abs=0.002 / 16), "accelerometer, g"
 
 
-def test_a_ganglions_scale_and_pairs():
+def test_complaint_03_a_ganglions_scale_is_the_vendors():
     full = 1.2e6 / (1.5 * 51)  # docs.openbci.com, Ganglion Data Format
     step = 2**6 * full / 8388607  # 18 bits of 24
     with Ganglion(drop=0.03, seed=5) as emulator, Openbci(model="ganglion", port=emulator.port) as board:
@@ -199,7 +199,7 @@ def test_lost_packets_are_counted_exactly(gui, tmp_path):
     assert np.abs(p.data[:, :8] - truth[p.index + fates.index("sent")]).max() < COUNT_UV / 24 / 2
 
 
-def test_silence_is_said_and_the_gap_is_where_it_was(gui):
+def test_complaint_08_silence_is_said_nothing_is_repeated_and_the_gap_is_where_it_was(gui):
     path, truth = gui
     with Cyton(file=path, stall=((1.5, 2.0),)) as emulator, Openbci(port=emulator.port) as board:
         board.open()
@@ -242,7 +242,7 @@ def test_garbled_packets_are_lost_and_nothing_is_invented(gui):
     assert lost == p.index[-1] + 1 - len(p.index) and 0 < lost <= 15 * garbled
 
 
-def test_a_board_that_stays_away_is_lost():
+def test_complaint_10_a_board_that_stays_away_is_lost_after_a_stated_time():
     for fault in ({"vanish": ((0.5, 60.0),)}, {"stall": ((0.5, 60.0),)}):
         with Cyton(**fault) as emulator, Openbci(port=emulator.port, reconnect_s=1.0) as board:
             board.open()
@@ -287,7 +287,7 @@ def test_a_device_of_another_rate_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("scale, said", [(1e4, True), (1.0, False)])
-def test_units_that_are_off_by_powers_of_ten_are_flagged(scale, said):
+def test_complaint_02_units_that_are_off_by_powers_of_ten_are_flagged(scale, said):
     source = Constant(np.zeros(16))
     source.at = lambda tick, rate: (np.full(16, 30.0 * scale * (1 if tick % 20 < 10 else -1)), np.zeros(3))
     with Cyton() as emulator, Openbci(port=emulator.port) as board:

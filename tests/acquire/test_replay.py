@@ -127,7 +127,7 @@ def test_a_mark_lands_where_its_time_says(table):
 
 
 @pytest.mark.parametrize("speed", [1, 4, 0.5])
-def test_days_of_replay_stay_on_time(table, speed):
+def test_complaint_20_days_of_replay_stay_on_time(table, speed):
     """Complaint 20: deadlines are reckoned from the start, so nothing adds up."""
     board = Replay(table[0], loop=True, chunk=60, speed=speed)
     clock = board.clock = JumpClock()

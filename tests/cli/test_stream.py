@@ -97,7 +97,7 @@ def test_json_lines_have_what_was_promised_and_the_last_has_the_exit_code(capfd)
 
 
 @pytest.mark.realtime
-def test_issue_9_the_state_follows_the_data_and_not_the_button(capfd, monkeypatch, tmp_path):
+def test_complaint_09_the_state_follows_the_data_and_not_the_button(capfd, monkeypatch, tmp_path):
     """OpenBCI_GUI#1011: a session timer that runs on without data. Here state, samples and age are those of the data."""
     scripted(monkeypatch, 20, 1.2, 20)
     code, lines, _ = lines_of(capfd, "--record", str(tmp_path / "a.xdf"))
@@ -114,7 +114,7 @@ def test_issue_9_the_state_follows_the_data_and_not_the_button(capfd, monkeypatc
 
 
 @pytest.mark.realtime
-def test_issue_8_the_last_data_are_not_told_for_ever(capfd, monkeypatch):
+def test_the_last_data_are_not_told_for_ever(capfd, monkeypatch):
     """brainflow#38, #522: the stream dies and the last window is returned for ever. Here channels then have no rms."""
     scripted(monkeypatch, 20, 1.5, 5)
     _, lines, _ = lines_of(capfd)
@@ -125,7 +125,7 @@ def test_issue_8_the_last_data_are_not_told_for_ever(capfd, monkeypatch):
 
 
 @pytest.mark.realtime
-def test_issue_14_the_age_of_the_sample_is_told(capfd, monkeypatch):
+def test_the_age_of_the_sample_is_told(capfd, monkeypatch):
     """lsl_archived#321, pylsl#57: feedback lags by minutes, unseen. Here each line has it, and it grows in a silence."""
     scripted(monkeypatch, 20, 2.2, 5)
     _, lines, _ = lines_of(capfd)
@@ -223,7 +223,7 @@ def test_one_command_grants_all_that_was_missing(capfd, monkeypatch, tmp_path):
     assert code == 0 and lines[-1]["samples"] == 20 and lines[-1]["simulated"] is False
 
 
-def test_issue_19_an_outlet_needs_its_own_grant_whatever_else_was_granted(capfd, monkeypatch):
+def test_complaint_19_an_outlet_needs_its_own_grant_whatever_else_was_granted(capfd, monkeypatch):
     """liblsl#130, lsl_archived#246: anyone on the network can subscribe. Here it is off until it is granted for itself."""
     board = scripted(monkeypatch, 10, live=True)
     monkeypatch.setattr(board, "open", lambda: pytest.fail("opened"))
@@ -296,7 +296,7 @@ def test_a_reader_who_leaves_ends_it_in_good_order_and_leaves_a_good_file(tmp_pa
 
 
 @pytest.mark.realtime
-def test_issue_22_acquisition_never_waits_for_the_view(capfd, monkeypatch):
+def test_complaint_22_acquisition_never_waits_for_the_view(capfd, monkeypatch):
     """OpenBCI_GUI#1252: the stream stops when its widget is hidden. Here a view that hangs costs no sample."""
     from bcikit.view.jsonl import Jsonl
 

@@ -150,7 +150,7 @@ def test_a_board_that_fails_closes_everything_and_says_why():
 
 
 @pytest.mark.realtime
-def test_a_slow_sink_never_stalls_the_loop_and_its_drops_are_counted():
+def test_complaint_26_a_slow_sink_never_stalls_the_loop_and_its_drops_are_counted():
     release = threading.Event()
 
     class Slow(Keeps):

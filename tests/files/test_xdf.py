@@ -167,7 +167,7 @@ def test_a_file_that_was_never_closed_opens_in_pyxdf_as_well(tmp_path):
     assert any("not closed" in note for note in read(tmp_path / "a.xdf").info["notes"])
 
 
-def test_24_cut_at_every_byte_no_complete_chunk_is_lost(tmp_path):
+def test_complaint_24_cut_at_every_byte_no_complete_chunk_is_lost(tmp_path):
     """App-LabRecorder 107, pyxdf 83, neurobooth-os 812: the recorder dies and the file cannot be read."""
     s = stream()
     made = chunks(s)
@@ -199,7 +199,7 @@ def test_cut_in_its_headers_it_says_so(tmp_path, at):
         read(tmp_path / "cut.xdf")
 
 
-def test_25_killed_while_recording_nothing_that_was_written_is_lost(tmp_path):
+def test_complaint_25_killed_while_recording_nothing_that_was_written_is_lost(tmp_path):
     code = (
         "import sys, numpy as np; from bcikit import *; from bcikit.files.xdf import Writer\n"
         "w = Writer(sys.argv[1], Stream('s', 250.0, (Channel('a'), Channel('b'))))\n"
@@ -258,7 +258,7 @@ def test_a_missing_folder_and_one_that_may_not_be_written(tmp_path):
         Writer(tmp_path / ("n" * 300 + ".xdf"), stream())
 
 
-def test_26_a_disk_with_no_room_for_a_minute_is_refused_before(tmp_path, monkeypatch):
+def test_a_disk_with_no_room_for_a_minute_is_refused_before(tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(_xdf_writer.shutil, "disk_usage", lambda _: usage(120_000))
     with pytest.raises(FileTrouble, match="MB left"):

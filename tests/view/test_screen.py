@@ -100,7 +100,7 @@ def test_a_loop_that_says_nothing_is_told_and_its_silence_counts_as_age():
     assert "The loop has said nothing for 3.0 s" in said and "age 3.0 s" in said
 
 
-def test_issue_9_a_recording_without_data_is_said_to_wait():
+def test_a_recording_without_data_is_said_to_wait():
     """OpenBCI_GUI#1011."""
     files = [("a.xdf", "1.2 MB")]
     assert "recording a.xdf  1.2 MB" in text(facts(recordings=files))
@@ -108,7 +108,7 @@ def test_issue_9_a_recording_without_data_is_said_to_wait():
     assert "waiting for data: a.xdf" in said and "recording a.xdf" not in said
 
 
-def test_issue_7_a_rate_that_is_off_stands_out():
+def test_a_rate_that_is_off_stands_out():
     """EEG-ExPy#131: the device runs at 256 Hz, the software says 250."""
     right, wrong = (text(facts(report=status(rate_hz=hz)), colour=True) for hz in (250.4, 256.0))
     assert "\x1b[33;1m 256.0\x1b[0m" in wrong and "\x1b[1m 250.4\x1b[0m" in right and "of 250 Hz" in wrong
