@@ -56,7 +56,7 @@ class Ocular(Stage):
             )
         self.both = np.concatenate([self.refs, self.columns])
         self.size = max(round(self.hop * s.rate), 1)
-        self.floors = max(round(FLOOR_S * s.rate / self.size), 1)
+        self.floors = max(round(FLOOR_S * s.rate / self.size), 2)
         self.telling = max(round(self.report * s.rate / self.size), 1)
         self.keep = float(np.exp(-self.size / (self.memory * s.rate)))
         self.settle = FLOOR_S + 12 * self.memory

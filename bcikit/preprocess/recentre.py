@@ -109,10 +109,10 @@ class Recentre(Stage):
         else:
             its = np.trace(self._mean) / len(cov)
             cov = cov * (np.clip(power, its / FAR, its * FAR) / power)
-            self._mean = _towards(self._mean, cov, max(1 / self._count, self.least), self.mean)
+            self._mean = towards(self._mean, cov, max(1 / self._count, self.least), self.mean)
         self._white = _power(self._mean, -0.5)
         if self._count % TELLS == 0:
-            moved = 0.0 if self._told is None else _distance(self._told, self._mean)
+            moved = 0.0 if self._told is None else distance(self._told, self._mean)
             self.told.append(Event(index, "recentre", round(moved, 4)))
             self._told = self._mean
 
@@ -144,7 +144,7 @@ def _power(m: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * np.maximum(values, 1e-12 * values[-1]) ** exponent) @ vectors.T
 
 
-def _towards(mean: np.ndarray, cov: np.ndarray, part: float, way: str) -> np.ndarray:
+def towards(mean: np.ndarray, cov: np.ndarray, part: float, way: str) -> np.ndarray:
     if way == "euclid":
         return mean + part * (cov - mean)
     root, white = _power(mean, 0.5), _power(mean, -0.5)
@@ -156,6 +156,6 @@ def _even(m: np.ndarray) -> np.ndarray:
     return (m + m.T) / 2
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
+def distance(a: np.ndarray, b: np.ndarray) -> float:
     white = _power(a, -0.5)
     return float(np.linalg.norm(np.log(np.linalg.eigvalsh(_even(white @ b @ white)))))

@@ -71,7 +71,7 @@ class Regression(Stage):
         while at < len(x):
             end = min(at + self.hop - (self.at + at) % self.hop, len(x))
             r = reference[at:end]
-            taken = ((r - self._mean).astype(np.float32))[:, None] * self._weights
+            taken = r.astype(np.float32)[:, None] * self._weights
             y[at:end, self.columns] -= taken
             weights = np.column_stack([np.ones(len(r)), r, r * r])
             kernels.weighted(part[at:end], weights[:, :2], self._sums)

@@ -15,7 +15,7 @@ from ..core.parts import Setting, Stage
 from ..core.stream import Channel, Recording, Stream, recording
 from ._signals import CHANNELS, chosen, flat
 
-LOOK_S = 0.001  # how often the level is looked at
+LOOK_S = 0.00025  # how often the level is looked at: on real spikes, four times as rarely misses by 2 to 4 %
 WARM_S = 1.0  # after which the threshold is known
 GAUSS = 0.6745  # median(|x|) of Gaussian noise of standard deviation 1
 
@@ -28,7 +28,7 @@ class Spikes(Stage):
     The threshold is `threshold` times the noise, median(|x|) / 0.6745, which spikes hardly move (Quiroga et al. 2004,
     doi:10.1162/089976604774201631); negative: downwards. A crossing is a sample beyond it whose neighbour before was not;
     after one, none counts for `refractory` seconds. The median is followed for each channel by stochastic approximation
-    (Robbins & Monro 1951, doi:10.1214/aoms/1177729586), a step every millisecond, with time constant `tau`, at first over
+    (Robbins & Monro 1951, doi:10.1214/aoms/1177729586), a step every 0.25 ms, with time constant `tau`, at first over
     all that came; until it has seen 1 s the output is NaN. It is kept over gaps. No delay.
     Put `bandpass:low=250,high=5000` before it. Raises WrongUse where the threshold is zero.
     """
