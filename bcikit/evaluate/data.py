@@ -64,8 +64,7 @@ class Run:
     @property
     def label(self) -> Label:
         """Whose it is, and for what it was given."""
-        who = frozenset({f"{self.card.name}/{self.subject}"})
-        return Label(subjects=who, purposes=frozenset(self.card.consent["purposes"]), recorded=True)
+        return self.card.label_of(self.subject)
 
     def epoch(self, **changes: Any) -> Epoch:
         """The stage that cuts this data set's trials."""

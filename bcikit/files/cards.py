@@ -64,9 +64,13 @@ class Card:
         return told
 
     def label(self, file: str) -> Label:
-        """Whose the recording is, and for what it was given."""
-        subject = f"{self.name}/{self.files[file].get('subject', 'unnamed')}"
-        return Label(subjects=frozenset({subject}), purposes=frozenset(self.consent["purposes"]), recorded=True)
+        """Whose this file is, and for what it was given."""
+        return self.label_of(self.files[file].get("subject", "unnamed"))
+
+    def label_of(self, subject: str) -> Label:
+        """The label of what is read of this subject."""
+        who = frozenset({f"{self.name}/{subject}"})
+        return Label(subjects=who, purposes=frozenset(self.consent["purposes"]), recorded=True)
 
 
 @cache

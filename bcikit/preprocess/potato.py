@@ -133,10 +133,10 @@ class Potato(Stage):
     def examples(cls) -> Iterator[Any]:
         rng = np.random.default_rng(0)
         s = Stream("simulated", 250.0, tuple(map(Channel, ("Fp1", "Fp2", "T7", "T8"))), label=SIMULATED)
-        x = 10 * rng.standard_normal((3500, 4)) + 8 * rng.standard_normal((3500, 1))
-        x[550:600, :2] += 100 * np.sin(np.arange(50) / 10)[:, None]
-        x[600:1800] *= 1 + np.hanning(1200)[:, None]
-        yield cls(calibrate=2, memory=3, blank=True, limit=4), recording(s, x, (Event(300.5, "tap"),))
+        x = 10 * rng.standard_normal((5000, 4)) + 8 * rng.standard_normal((5000, 1))
+        x[1500:1550, :2] += 100 * np.sin(np.arange(50) / 10)[:, None]
+        x[1700:2900] *= 1 + np.hanning(1200)[:, None]
+        yield cls(calibrate=4, memory=3, blank=True, limit=4), recording(s, x, (Event(300.5, "tap"),))
         yield cls(calibrate=2, memory=5, window=0.5, groups=("Fp1-Fp2", "T7-T8")), recording(s, x)
 
 
