@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -22,7 +24,10 @@ GROUP = "Decode"
     help="default, a decoder, an estimator or a model folder.",
 )
 @click.option(
-    "--protocol", default="within", show_default=True, help="within, next-run, cross-session, cross-subject, transfer."
+    "--protocol",
+    default="within",
+    show_default=True,
+    help="within, next-run, cross-session, cross-subject, transfer, asynchronous.",
 )
 @click.option("--subjects", metavar="A,B", help="These people alone.")
 @click.option(
@@ -33,6 +38,9 @@ GROUP = "Decode"
     help="Before the trials are cut, instead of the decoder's own.",
 )
 @click.option("--eight", is_flag=True, help="Score the causal form with eight channels, too.")
+@click.option("--leaky", is_flag=True, help="Allow what looks ahead; its scores are marked.")
+@click.option("--curve", is_flag=True, help="Score the causal form with parts of the training trials, too.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask cluster that does the work.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--no-cache", is_flag=True, help="Work out again what was scored before.")
 @click.option("--json", "as_json", is_flag=True, help="Lines of JSON; the last one holds the scores.")
@@ -45,6 +53,9 @@ def command(
     subjects: str | None,
     stages: tuple[str, ...],
     eight: bool,
+    leaky: bool,
+    curve: bool,
+    scheduler: str | None,
     jobs: int,
     no_cache: bool,
     as_json: bool,
@@ -58,29 +69,55 @@ def command(
     bcikit evaluate --data openbci-mi --decoder pyriemann:MDM,default --protocol next-run --json
     """
     import json
-    import sys
 
     from ..evaluate.evaluate import evaluate
 
     names = split(decoders)
     who = [s.strip() for s in subjects.split(",")] if subjects else []
 
-    def told(done: int, of: int, what: str) -> None:
-        if as_json:
-            click.echo(json.dumps({"done": done, "of": of, "unit": what}))
-        elif sys.stderr.isatty():
-            click.echo(f"\r{done}/{of} {what}".ljust(70)[:70] + ("\n" if done == of else ""), err=True, nl=False)
-
-    result = evaluate(data, root, names, protocol, who, stages, jobs, eight or bool(report), not no_cache, told)
+    with _progress(as_json) as told:
+        result = evaluate(
+            data,
+            root,
+            names,
+            protocol,
+            who,
+            stages,
+            jobs,
+            eight or bool(report),
+            not no_cache,
+            told,
+            leaky,
+            curve or bool(report),
+            scheduler,
+        )
     if report:
         from ..evaluate.report import write
 
-        click.echo(f"Report: {write(result, report)}", err=True)
+        click.echo(f"Report: {write(result, report, data, root)}", err=True)
     if as_json:
         first = result["decoders"][names[0]]
         click.echo(json.dumps({**result, "decoder": names[0], **first}, ensure_ascii=False))
     else:
         click.echo(table(result))
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """What is told of the work under way: lines of JSON, or a bar on a terminal."""
+    if as_json:
+        import json
+
+        yield lambda done, of, what: click.echo(json.dumps({"done": done, "of": of, "unit": what}))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, of, what: bar.update(task, completed=done, total=of, description=what)
 
 
 def split(text: str) -> list[str]:
@@ -99,17 +136,15 @@ def split(text: str) -> list[str]:
 def table(result: dict[str, Any]) -> str:
     """The scores for a person to read."""
     lines = [f"{result['data']}, {result['protocol']}: {result['metric']} (95 % interval), chance with shuffled labels"]
+    if result["leaky"]:
+        lines.append(f"LEAKY: {', '.join(result['leaky'])} looks ahead; no person can get these scores")
     for name, forms in result["decoders"].items():
         lines.append(f"\n{name}")
-        for form, s in forms.items():
-            low, high = s["ci"]
-            worst, its = next(iter(s["worst"].items()))
-            alarm = "   NOT ABOVE CHANCE" if s["p"] > 0.05 else ""
-            lines.append(
-                f"  {form:8} {s['mean']:.3f}  ({low:.3f} to {high:.3f})   chance {s['chance']['mean']:.3f}, p {s['p']:.2g}"
-                f"   worst {worst} {its:.3f}, {s['trials']} trials{alarm}"
-            )
-            lines.append("           " + "  ".join(f"{who} {v:.3f}" for who, v in s["per_subject"].items()))
+        for form in ("offline", "causal", "eight"):
+            if form in forms:
+                lines += _form(form, forms[form])
+        if curve := forms.get("curve"):
+            lines.append("  learning " + "  ".join(f"{c['trials']} trials {c['mean']:.3f}" for c in curve))
         for p in result["published"]:
             lines.append(f"  published {p['score']:g} ({p['what']}; {p['source']})")
     for pair, c in result["compared"].items():
@@ -118,3 +153,20 @@ def table(result: dict[str, Any]) -> str:
             f"\n{pair}: {c['difference']:+.3f}, effect {c['effect']:+.2f}, Wilcoxon p {c['p']:.2g} over {c['n']} {over}"
         )
     return "\n".join(lines)
+
+
+def _form(form: str, s: dict[str, Any]) -> Iterator[str]:
+    low, high = s["ci"]
+    worst, its = next(iter(s["worst"].items()))
+    alarm = "   NOT ABOVE CHANCE" if s["p"] > 0.05 else ""
+    yield (
+        f"  {form:8} {s['mean']:.3f}  ({low:.3f} to {high:.3f})   chance {s['chance']['mean']:.3f}, p {s['p']:.2g}"
+        f"   worst {worst} {its:.3f}, spread {s['spread']:.3f}, {s['trials']} trials{alarm}"
+    )
+    yield "           " + "  ".join(f"{who} {v:.3f}" for who, v in s["per_subject"].items())
+    if "minutes" in s:
+        latency = "-" if s["latency_s"] is None else f"{s['latency_s']:.1f} s"
+        yield (
+            f"           right in {s['hits']:.0%} of trials, latency {latency}, wrong in {s['wrong']:.0%};"
+            f" {s['false_positives_per_minute']:.2f} false positives a minute of {s['idle_minutes']:.1f} idle ones"
+        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.find import parse
-from ..core.parts import settings_of
+from ..core.parts import Stage, settings_of
 from ..core.pipeline import Pipeline, build
 from ..core.stream import Chunk, Recording
 from ..decode._decoder import Decoder
@@ -103,11 +103,16 @@ def cut_causal(pipeline: Pipeline, recording: Recording) -> Cut:
 def cut_offline(pipeline: Pipeline, recording: Recording) -> Cut:
     """Trials as papers cut them: filters run forward and backward over the whole recording, so they look ahead."""
     *front, epoch, _ = fresh(pipeline).stages
-    for stage in front:
+    return cut([epoch], looked_both_ways(front, recording))
+
+
+def looked_both_ways(stages: Sequence[Stage], recording: Recording) -> Recording:
+    """The recording through these stages, each filter forward and backward."""
+    for stage in stages:
         recording = Pipeline([stage]).run(recording)
         if isinstance(stage, Filter):
             recording = _backward(Pipeline([stage]).run(_backward(recording)))
-    return cut([epoch], recording)
+    return recording
 
 
 def _backward(r: Recording) -> Recording:

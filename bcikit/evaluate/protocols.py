@@ -16,7 +16,7 @@ from ..decode._decoder import Decoder
 from ._line import cut_causal, cut_offline, fresh
 from .data import Cut, Run
 
-PROTOCOLS = ("within", "next-run", "cross-session", "cross-subject", "transfer")
+PROTOCOLS = ("within", "next-run", "cross-session", "cross-subject", "transfer", "asynchronous")
 FOLDS = 5
 FIRST = 0.7  # the share of a single run that trains
 
@@ -42,6 +42,7 @@ class Scored:
     y: list[str]
     p: list[list[float]]
     last: list[bool] = field(default_factory=list)  # of the last part, where the card asks for its score too
+    trained: int = 0  # how many trials trained
 
 
 def splits(protocol: str, form: str, runs: Sequence[Run], subject: str, sizes: Sequence[np.ndarray]) -> list[Split]:
@@ -104,44 +105,72 @@ def _folds(name: str, runs: Sequence[int], sizes: Sequence[np.ndarray], shuffled
 
 
 class Cuts:
-    """Trials of runs, cut once for each line and form, and kept."""
+    """Trials of runs, cut once for each line and form, and kept, up to `most` bytes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1 << 30) -> None:
         self.kept: dict[str, Cut] = {}
+        self.most = most
 
     def of(self, line: Pipeline, run: Run, form: str) -> Cut:
         recipe = line.recipe()["stages"][:-1]
         key = json.dumps([recipe, str(run.path), run.options, form], default=str)
-        if key not in self.kept:
+        if key in self.kept:
+            self.kept[key] = self.kept.pop(key)  # the one used last is the last to go
+        else:
             how = cut_offline if form == "offline" else cut_causal
             self.kept[key] = how(line, run.recording)
+            while len(self.kept) > 1 and sum(c.X.nbytes for c in self.kept.values()) > self.most:
+                del self.kept[next(iter(self.kept))]
         return self.kept[key]
 
 
 def score_subject(
-    line: Pipeline, runs: Sequence[Run], subject: str, protocol: str, form: str, cuts: Cuts, trained: Decoder | None = None
+    line: Pipeline,
+    runs: Sequence[Run],
+    subject: str,
+    protocol: str,
+    form: str,
+    cuts: Cuts,
+    trained: Decoder | None = None,
+    share: float = 1.0,
 ) -> list[Scored]:
-    """All splits of one person: trained (unless a trained decoder is given), and stepped through the test trials."""
+    """All splits of one person: trained (unless a trained decoder is given) on the first `share` of each split's training
+    trials, and stepped through the test trials. A split in which so few trials lack a class is left out."""
     told = runs[0].card.trials
     own = runs if protocol == "cross-subject" else [r for r in runs if r.subject == subject]
     cut = [cuts.of(line, run, form) for run in own]
+    known = set(told.get("scored") or {str(y) for c in cut for y in c.y})
     scored: list[Scored] = []
     for split in splits(protocol, form, own, subject, [c.y for c in cut]):
-        decoder = trained or fit(line, own, cut, split.train, told.get("scored"))
+        train = beginning(split.train, share)
+        if share < 1 and not known <= {str(y) for i, k in train.items() for y in cut[i].y[k]}:
+            continue
+        decoder = trained or fit(line, own, cut, train, told.get("scored"))
         for i, wanted in split.test.items():
             p = stepped(decoder, cut[i], wanted)
             y = cut[i].y[wanted]
             counts = np.isin(y, decoder.classes_)
             last = wanted >= round((1 - told.get("last", 1.0)) * len(cut[i].y))
             classes = [str(c) for c in decoder.classes_]
-            its = Scored(subject, split.name, classes, y[counts].tolist(), p[counts].tolist(), last[counts].tolist())
+            n = sum(map(len, train.values()))
+            its = Scored(subject, split.name, classes, y[counts].tolist(), p[counts].tolist(), last[counts].tolist(), n)
             if scored and scored[-1].split == split.name:  # a fold over several runs
                 scored[-1] = Scored(
-                    subject, split.name, classes, scored[-1].y + its.y, scored[-1].p + its.p, scored[-1].last + its.last
+                    subject, split.name, classes, scored[-1].y + its.y, scored[-1].p + its.p, scored[-1].last + its.last, n
                 )
             else:
                 scored.append(its)
     return scored
+
+
+def beginning(train: Trials, share: float) -> Trials:
+    """The first `share` of the trials, in the order of the runs."""
+    left = round(share * sum(map(len, train.values())))
+    kept = {}
+    for i, k in train.items():
+        if left > 0:
+            kept[i], left = k[:left], left - len(k)
+    return kept
 
 
 def fit(line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], train: Trials, classes: Any = None) -> Decoder:

@@ -30,7 +30,7 @@ figure { margin: 1.2rem 0; } img { max-width: 100%; background: #fff; border-rad
 BLUE, GREY, RED = "#2f6f9f", "#a9b4c0", "#b3261e"
 
 
-def write(result: Mapping[str, Any], folder: str | Path) -> Path:
+def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: str | Path | None = None) -> Path:
     """Write index.html into `folder`. Raises WrongUse without matplotlib, FileTrouble where it cannot be written."""
     try:
         import matplotlib

@@ -204,3 +204,48 @@ def test_a_cut_of_the_card_is_the_same_as_by_hand(tagged):
     np.testing.assert_array_equal(X[3], run.recording.data[at[3] + 20 : at[3] + 120].T)
     assert set(y) == {"left", "right", "tongue"} and s.rate == 100
     assert replace(run, subject="Q").name == "Q/1/1"
+
+
+def test_what_looks_ahead_is_refused_or_marked(tagged, monkeypatch, capsys):
+    from bcikit.preprocess.bandpass import Bandpass
+
+    monkeypatch.setattr(Bandpass, "leaky", True)
+    args = ["evaluate", "--data", str(tagged[0]), "--root", str(tagged[1]), "--decoder", MDM, "--protocol", "next-run"]
+    args += ["--subjects", "A"]
+    assert main(args) == 2
+    assert "bandpass looks ahead" in capsys.readouterr().err
+    assert main([*args, "--leaky", "--json"]) == 0
+    assert last_line(capsys)["leaky"] == ["bandpass"]
+    assert main([*args, "--leaky"]) == 0
+    assert "LEAKY: bandpass looks ahead" in capsys.readouterr().out
+
+
+def test_a_curve_of_learning_rises_to_the_whole(tagged):
+    said = evaluate(str(tagged[0]), tagged[1], [MDM], "within", subjects=["A"], curve=True)["decoders"][MDM]
+    curve = said["curve"]
+    assert [c["share"] for c in curve] == [0.2, 0.4, 0.6, 0.8, 1.0] and curve[-1]["mean"] == said["causal"]["mean"]
+    assert [c["trials"] for c in curve] == sorted(c["trials"] for c in curve)
+
+
+def test_what_was_killed_goes_on_where_it_was(tagged, monkeypatch):
+    import os
+    import subprocess
+    import sys
+
+    from bcikit.ethics.home import home
+    from bcikit.evaluate import evaluate as module
+
+    args = ["--data", str(tagged[0]), "--root", str(tagged[1]), "--decoder", MDM, "--protocol", "within", "--json"]
+    command = [sys.executable, "-m", "bcikit.cli.main", "evaluate", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as running:
+        assert running.stdout
+        running.stdout.readline(), running.stdout.readline()
+        running.kill()
+    kept = len(list((home() / "cache" / "evaluate").glob("*.json")))
+    assert 2 <= kept < 6
+    worked = []
+    real = module.score_subject
+    monkeypatch.setattr(module, "score_subject", lambda *a, **k: (worked.append(a), real(*a, **k))[1])
+    resumed = evaluate(str(tagged[0]), tagged[1], [MDM], "within")
+    assert len(worked) == 6 - kept
+    assert resumed == evaluate(str(tagged[0]), tagged[1], [MDM], "within", use_cache=False)
