@@ -27,6 +27,7 @@ from ..simulate.broadband import Broadband
 from ..simulate.implant_facts import fact
 from ..simulate.neurons import TICK_S
 from ..simulate.truth import Truth
+from ._sharp import sharp
 
 MOST_S = 0.1  # the longest chunk, however late the reader is
 SCRIPT_TICKS = 20  # how often a script says what is intended
@@ -88,6 +89,7 @@ class Implant(Board):
         self._plan: list[tuple[int, int, tuple[float, ...]]] = []  # tick, order of asking, intention; sorted
         self._asked, self._own_way = 0, self.script != "rest"
         self._made, self._closed = made, False
+        sharp()
         self._began = self.clock.now()
         kind = "ecog" if self.array in SURFACE else "broadband"
         return Stream(

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import math
+import mmap
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.loop import Gate, Loop
-from ..core.parts import Board, Sink, Stage, Status
+from ..core.parts import Board, Sink, Stage
 from ..core.pipeline import Pipeline
-from ..core.stream import Chunk, Stream
-from ._work import Work
+from ..core.stream import Chunk
 
 WARM_S = 1.0
-
-
-class Played(Board):
-    """The rendered input as a board: each chunk comes when its newest sample is due."""
-
-    live = False
-
-    def __init__(self, work: Work) -> None:
-        self.work, self._i, self._state = work, 0, "connecting"
-
-    def open(self) -> Stream:
-        _ = self.work.counts
-        self._i, self._began, self._state = 0, self.clock.now(), "streaming"
-        return self.work.stream
-
-    def read(self, timeout: float = 0.1) -> Chunk | None:
-        if self._state == "ended":
-            return None
-        due = self._began + ((self._i + 1) * self.work.n - 1) / self.work.rate
-        until = self.clock.now() + timeout
-        self.clock.sleep_until(min(due, until))
-        if due > until:
-            return None
-        c = Chunk(self.work.piece(self._i), self._i * self.work.n, due)
-        self._i += 1
-        return c
-
-    def close(self) -> None:
-        self._state = "ended"
-
-    @property
-    def status(self) -> Status:
-        return Status(self._state, 0.0, self.work.rate, 0, 0.0, "simulated")
 
 
 class Cursor(Sink):
@@ -67,18 +35,44 @@ class Cursor(Sink):
 @dataclass
 class Measured:
     """ms: latency of every command, from when the newest sample it used was due to its reaching the effector. parts: what of
-    it each place took (ms, medians). stalls: lateness of every chunk at the end of the line. lost: samples."""
+    it each place took (ms, medians). stalls: lateness (ms) of every chunk at the end of the line. lost: samples. cpu: of one
+    core. memory_mb: of this process, after the first minute (or tenth, where it is shorter) and at the end."""
 
     ms: np.ndarray
     parts: dict[str, float]
     stalls: np.ndarray
     lost: int
     cpu: float
-    info: dict[str, Any] = field(default_factory=dict)
+    memory_mb: tuple[float, float]
 
     @property
     def dearest(self) -> str:
         return max(self.parts, key=lambda n: self.parts[n]) if self.parts else ""
+
+
+def resident_mb() -> float:
+    """Memory of this process that is in use; nan where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return math.nan
+    return pages * mmap.PAGESIZE / 1e6
+
+
+class Kept:
+    """Rows that come one after the other, in memory taken beforehand: what is measured must not grow by being measured."""
+
+    def __init__(self, most: int, *shape: int) -> None:
+        self.all, self.n = np.full((most, *shape), math.nan, np.float32), 0
+
+    def add(self, row: Any) -> None:
+        if self.n < len(self.all):
+            self.all[self.n] = row
+            self.n += 1
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.all[: self.n].astype(float)
 
 
 def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -> Measured:
@@ -88,28 +82,29 @@ def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -
     loop.add(cursor, "out")
     names = ["board and wake-up", *(s.part_name() for s in stages), "gate and effector"]
     marks = np.full(len(names), math.nan)
-    rows: list[np.ndarray] = []
-    stalls: list[float] = []
-    hooked, began, cpu = False, time.monotonic(), 0.0
-    last = len(stages)
+    settled, memory, kept = WARM_S + min(60.0, seconds / 10), math.nan, False
+    begin, rows, stalls = math.nan, Kept(0), Kept(0)
     for c in loop.chunks(seconds + WARM_S):
         done = time.monotonic()
-        if not hooked:
-            hooked, began, cpu = True, done, time.process_time()
+        newest = float(np.max(c.time)) if np.ndim(c.time) == 0 or len(c) else math.nan
+        if not len(rows.all):
+            begin = newest  # by the samples' time, which runs on while the loop catches up
+            most = round(1.2 * seconds * loop.stream.rate / max(loop.report().samples, 1)) + 1000
+            rows, stalls = Kept(most, len(names)), Kept(most)
             _hook(loop.line, marks)
-            continue
-        if done - began < WARM_S:
+        if not newest - begin >= WARM_S:
             cpu, start = time.process_time(), done
             continue
-        newest = float(np.max(c.time)) if np.ndim(c.time) == 0 or len(c) else math.nan
-        if len(c) and math.isfinite(newest):
-            borders = np.concatenate([[newest], marks[: last + 1], [cursor.came]])
-            rows.append(np.diff(borders) * 1000)
-            stalls.append(done - newest)
-    table = np.array(rows).reshape(-1, len(names))
+        if not kept and newest - begin >= settled:
+            memory, kept = resident_mb(), True
+        stalls.add((done - newest) * 1000)
+        if len(c):
+            rows.add(np.diff([newest, *marks[: len(stages) + 1], cursor.came]) * 1000)
+    table = rows.rows
     parts = dict(zip(names, np.median(table, axis=0).tolist(), strict=True)) if len(table) else {}
     spent = (time.process_time() - cpu) / max(time.monotonic() - start, 1e-9) if len(table) else math.nan
-    return Measured(table.sum(axis=1), parts, np.array(stalls) * 1000, loop.report().status.lost, spent)
+    lost = loop.report().status.lost
+    return Measured(table.sum(axis=1), parts, stalls.rows, lost, spent, (memory, resident_mb()))
 
 
 def _hook(line: Pipeline, marks: np.ndarray) -> None:

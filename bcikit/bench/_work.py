@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core.label import SIMULATED
-from ..core.stream import Channel, Chunk, Stream
+from ..acquire.rendered import BIN_S, Rendered
+from ..core.stream import Chunk, Stream
+from ..simulate.played import SCALE
 from ._measure import Contender, difference
 
-SCALE = 0.195  # µV a count, as Intan's chips give them
 LOW, HIGH, ORDER = 250.0, 5000.0, 4
-THRESHOLD_UV = -50.0
-REFRACTORY_S, BIN_S = 0.001, 0.02
-MEMORY = 96e6  # bytes of input that are rendered; they are played round and round
+NOISE_UV, TIMES = 10.0, -5.0  # the noise is known, so that all have the same threshold
+THRESHOLD_UV = TIMES * NOISE_UV
+REFRACTORY_S = 0.001
 
 
 @dataclass
@@ -31,42 +31,29 @@ class Work:
     channels: int = 1024
     rate: float = 30_000.0
     chunk_s: float = 0.001
-    seed: int = 0
+
+    @cached_property
+    def board(self) -> Rendered:
+        """What plays it."""
+        return Rendered(n=self.channels, rate=self.rate, chunk=self.chunk_s)
 
     @property
     def n(self) -> int:
         """Samples a chunk."""
-        return max(round(self.chunk_s * self.rate), 1)
+        return self.board.rows
 
     @property
     def bin(self) -> int:
         return round(BIN_S * self.rate)
 
-    @cached_property
+    @property
     def counts(self) -> np.ndarray:
         """(samples, channels) int16: a whole number of chunks and of bins."""
-        rng = np.random.default_rng(self.seed)
-        unit = int(np.lcm(self.n, self.bin))
-        most = min(self.rate, MEMORY / 2 / self.channels)
-        rows = max(int(most // unit), 1) * unit
-        x = np.empty((rows, self.channels), np.int16)
-        common = 15 * rng.standard_normal(rows).astype(np.float32)
-        for a in range(0, rows, unit):
-            block = 10 * rng.standard_normal((min(unit, rows - a), self.channels), np.float32)
-            x[a : a + unit] = np.rint((block + common[a : a + unit, None]) / SCALE)
-        t = np.arange(round(0.0012 * self.rate)) / self.rate
-        wave = 40 * np.exp(-(((t - 0.0007) / 0.0002) ** 2)) - 120 * np.exp(-(((t - 0.0003) / 0.00012) ** 2))
-        spike = np.rint(wave / SCALE).astype(np.int16)
-        for c in range(self.channels):
-            for at in rng.integers(0, rows - len(spike), max(rng.poisson(20 * rows / self.rate), 1)):
-                x[at : at + len(spike), c] += spike
-        x.flags.writeable = False
-        return x
+        return self.board.counts
 
     @cached_property
     def stream(self) -> Stream:
-        names = tuple(Channel(f"e{i + 1}", "ecog") for i in range(self.channels))
-        return Stream("simulated broadband", self.rate, names, scale=SCALE, label=SIMULATED)
+        return self.board.stream
 
     def piece(self, i: int) -> np.ndarray:
         at = i * self.n % len(self.counts)

@@ -11,40 +11,34 @@ from typing import Any
 
 import numpy as np
 
+from ..acquire.apart import Apart
+from ..acquire.rendered import Rendered
 from ..core.loop import Gate
+from ..core.parts import Board
 from ._measure import Row, histogram, told
-from ._rig import Played, measure
-from ._work import Work
+from ._rig import measure
 from .throughput import line
 
 IDLE = Path(__file__).with_name("_idle.py")
 PERIOD_S = 0.001
 
 
-def resident_mb() -> float:
-    """Memory of this process that is in use; nan where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * 4096 / 1e6
-
-
-def jitter(channels: int, rate: float, seconds: float, gate: Gate) -> Iterator[Row | dict[str, Any] | str]:
-    """Rows, a histogram, then the summary."""
-    work = Work(channels, rate)
-    _ = work.counts
+def jitter(
+    channels: int, rate: float, seconds: float, gate: Gate, cores: int = 1, ring: bool = False
+) -> Iterator[Row | dict[str, Any] | str]:
+    """Rows, a histogram, then the summary. ring: the board in a process of its own."""
+    source = Rendered(n=channels, rate=rate)
+    board: Board = Apart.of(source) if ring else source
     idle = subprocess.Popen([sys.executable, str(IDLE), str(PERIOD_S)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        before = resident_mb()
-        found = measure(Played(work), line(), gate, seconds)
-        after = resident_mb()
+        found = measure(board, line(cores), gate, seconds)
         late = np.array(json.loads(idle.communicate(timeout=30)[0])) / 1e6
     finally:
         idle.kill()
         idle.wait()
+    processes = "two processes: board | features" if ring else "one process"
     mine = told(
-        Row(f"bcikit, {channels} channels, each chunk of {work.chunk_s * 1000:g} ms", note="due to features"),
+        Row(f"bcikit, {channels} channels, each chunk of {1000 * source.chunk:g} ms", note=f"due to features; {processes}"),
         found.stalls / 1e3,
     )
     nothing = told(Row("a process that does nothing", note=f"wakes every {PERIOD_S * 1000:g} ms, beside it"), late)
@@ -61,5 +55,5 @@ def jitter(channels: int, rate: float, seconds: float, gate: Gate) -> Iterator[R
         "idle_worst_ms": nothing.us_worst / 1000,
         "lost": found.lost,
         "cpu": found.cpu,
-        "memory_mb": [before, after],
+        "memory_mb": found.memory_mb,
     }

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..acquire.apart import Apart
+from ..acquire.rendered import BIN_S, Rendered
 from ..acquire.synthetic import Synthetic
 from ..core.errors import BciError
-from ..core.find import part, where
+from ..core.find import part
 from ..core.label import SIMULATED
 from ..core.loop import Gate
 from ..core.parts import Board, Stage
@@ -27,8 +28,8 @@ from ..preprocess.bandpass import Bandpass
 from ..preprocess.notch import Notch
 from ._measure import Row, histogram
 from ._remote import Remote, there
-from ._rig import Measured, Played, measure
-from ._work import BIN_S, Work
+from ._rig import Measured, measure
+from ._work import Work
 from .throughput import line
 
 ADAPTED_S = 0.25  # ezmsg's graph begins anew for each measurement: its first bins are not counted
@@ -49,11 +50,11 @@ def eeg_line() -> list[Stage]:
     return [Notch(), Bandpass(low=1, high=40), part("stage", "threshold")(), part("stage", "lookup")()]
 
 
-def implant_line(channels: int) -> Callable[[], list[Stage]]:
+def implant_line(channels: int, cores: int = 1) -> Callable[[], list[Stage]]:
     """Features, a Kalman decoder of a random (simulated) tuning, and the limit of its velocity."""
 
     def make() -> list[Stage]:
-        stages = line()
+        stages = line(cores)
         features = len(Pipeline(stages).start(Work(channels).stream).channels)
         rng = np.random.default_rng(0)
         decoder = part("stage", "kalman")()
@@ -66,15 +67,9 @@ def implant_line(channels: int) -> Callable[[], list[Stage]]:
 
 def cases(channels: Sequence[int]) -> Iterator[Case]:
     for n in channels:
-        yield Case(f"{n} channels at 30 kHz", lambda stack, n=n: Played(Work(n)), implant_line(n), "one")  # type: ignore[misc]
-    if "implant" in where("board"):
-        n = channels[0]
-        implant = part("board", "implant")
-
-        def apart(stack: ExitStack) -> Board:
-            return Apart.of(implant(channels=n), hold_s=0.5)
-
-        yield Case(f"{n} channels, simulated array, ring", apart, implant_line(n), "two: board | loop")
+        yield Case(f"{n} channels at 30 kHz", lambda stack, n=n: Rendered(n=n), implant_line(n), "one")  # type: ignore[misc]
+    n = channels[0]
+    yield Case("the same, ring", lambda stack: Apart.of(Rendered(n=n)), implant_line(n), "two: board | loop")
     yield Case("EEG, 8 channels at 250 Hz", lambda stack: Synthetic(chunk=0.004), eeg_line, "one")
     yield Case("the same, ring", lambda stack: Apart.of(Synthetic(chunk=0.004)), eeg_line, "two: board | loop")
     yield Case("the same, LSL loopback", _lsl, eeg_line, "two: sender | loop")
@@ -129,7 +124,7 @@ def latency(channels: Sequence[int], seconds: float, gate: Gate) -> Iterator[Row
             continue
         yield told(row, found)
         yield from histogram(found.ms)
-        if isinstance(board, Played) and "ms_p50" not in summary:
+        if isinstance(board, Rendered) and "ms_p50" not in summary:
             summary |= {"ms_p50": float(np.median(found.ms)), "ms_p99": float(np.percentile(found.ms, 99))}
     if there("ezmsg"):
         ms = ezmsg(channels[0], seconds)

@@ -1,65 +1,90 @@
 """Raw counts to features, unpaced: how many times faster than the samples come, beside the same work by others.
 
-The input is read from a ring rendered into memory beforehand: neither a board nor a transport is in these figures.
+The input is read from a ring rendered into memory beforehand. In the last row another process copies it into the shared
+memory that boards use (`apart`), and the features are made from there: that figure has the transport in it.
 """
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..acquire.apart import POSIX, Apart
+from ..acquire.rendered import BIN_S, Rendered
 from ..core.parts import Stage
 from ..core.pipeline import Pipeline
-from ..preprocess.bandpass import Bandpass
-from ..preprocess.rereference import Rereference
+from ..preprocess.unit_features import UnitFeatures
 from ._measure import Contender, Row, race
 from ._remote import Remote, there
-from ._work import BIN_S, HIGH, LOW, ORDER, Features, Work, alike, scipy_features
+from ._work import HIGH, LOW, NOISE_UV, ORDER, REFRACTORY_S, TIMES, Work, alike, scipy_features
 
 COMPARED = 200  # chunks
+HELD_S = 0.02  # of signal in the shared ring: it stays in the cache
+TAKEN = 50  # chunks that are taken before the clock starts
 
 
-def line() -> list[Stage]:
-    """bcikit's stages for the same work."""
-    return [Rereference(), Bandpass(low=LOW, high=HIGH, order=ORDER)]
+def line(cores: int = 1) -> list[Stage]:
+    """bcikit's one stage for this work."""
+    return [
+        UnitFeatures(
+            low=LOW,
+            high=HIGH,
+            order=ORDER,
+            threshold=TIMES,
+            noise=NOISE_UV,
+            refractory=REFRACTORY_S,
+            width=BIN_S,
+            cores=cores,
+        )
+    ]
 
 
-def ours(work: Work) -> Contender:
+def ours(work: Work, cores: int = 1) -> Contender:
     def start() -> Callable[[int], Any]:
-        pipeline, features = Pipeline(line()), Features(work)
+        pipeline = Pipeline(line(cores))
         pipeline.start(work.stream)
+        return lambda i: pipeline.step(work.chunk(i)).data
 
-        def step(i: int) -> np.ndarray | None:
-            return features(pipeline.step(work.chunk(i)).data)
-
-        return step
-
-    return Contender("bcikit", start)
+    return Contender("bcikit" if cores == 1 else f"bcikit, {cores} cores", start)
 
 
-def throughput(channels: int, rate: float, seconds: float) -> Iterator[Row | dict[str, Any]]:
+def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> Iterator[Row | dict[str, Any]]:
     """Rows, then the summary."""
     work = Work(channels, rate)
     contenders = [scipy_features(work), ours(work)]
+    if cores > 1:
+        contenders.append(ours(work, cores))
     if there("ezmsg"):
         contenders.append(Remote("ezmsg", "ezmsg, transformers in one process", work, "given float32, not integers"))
     rows = race(contenders, seconds, work.chunk_s, COMPARED, alike)
-    if there("ezmsg"):
-        rows.append(graph(work, max(seconds, 1.0), rows[0]))
+    by = {row.name: row for row in rows}
+    mine, shared = by["bcikit"], by.get(f"bcikit, {cores} cores")
     yield from rows
-    mine, *others = (row.real_time_factor or float("nan") for row in rows[1:])
+    ezmsg = by.get("ezmsg, transformers in one process")
+    units = graph(work, max(seconds, 1.0), rows[0]) if ezmsg else None
+    moved = transported(work, max(seconds, 1.0)) if POSIX else None
+    yield from (row for row in (units, moved) if row)
+
+    def over(other: Row | None) -> float | None:
+        factors = mine.real_time_factor, other.real_time_factor if other else None
+        return factors[0] / factors[1] if factors[0] and factors[1] else None
+
     yield {
         "bench": "throughput",
         "input": "a ring rendered into memory",
         "channels": channels,
         "rate_hz": rate,
         "chunk_ms": work.chunk_s * 1000,
-        "real_time_factor": mine,
-        "ratio_scipy": rows[1].ratio,
-        "ratio_ezmsg": (rows[1].ratio or 0.0) / (rows[2].ratio or 1.0) if others else None,
-        "ratio_ezmsg_graph": mine / others[1] if others else None,
+        "real_time_factor": mine.real_time_factor,
+        "real_time_factor_cores": shared.real_time_factor if shared else None,
+        "real_time_factor_transport": moved.real_time_factor if moved else None,
+        "ratio_scipy": mine.ratio,
+        "ratio_ezmsg": (mine.ratio or 0.0) / (ezmsg.ratio or 1.0) if ezmsg else None,
+        "ratio_ezmsg_graph": over(units),
     }
 
 
@@ -70,8 +95,43 @@ def graph(work: Work, seconds: float, reference: Row) -> Row:
         bins, came = remote.ask("graph", seconds)[-1]
     finally:
         remote.end()
-    factor = float((bins + 1) * BIN_S / came)
-    row = Row(remote.name, us_p50=work.chunk_s / factor * 1e6, real_time_factor=factor)
-    row.ratio = factor / (reference.real_time_factor or factor)
+    return _behind(Row(remote.name), work, float((bins + 1) * BIN_S / came), reference)
+
+
+def transported(work: Work, seconds: float) -> Row:
+    """The features of what another process writes into the ring as fast as it is taken: the mean alone. It is not in turns
+    with the others, which would leave the ring standing full."""
+    board = Apart.of(Rendered(n=work.channels, rate=work.rate, chunk=work.chunk_s, pace=0.0), hold_s=HELD_S)
+    pipeline = Pipeline(line())
+    with board:
+        pipeline.start(board.open())
+        gc.collect()
+        gc.freeze()
+        try:
+            for _ in range(TAKEN):
+                first = _through(board, pipeline)
+            begin = time.perf_counter()
+            while (now := time.perf_counter()) - begin < seconds:
+                last = _through(board, pipeline)
+        finally:
+            gc.unfreeze()
+    factor = (last - first) / work.rate / (now - begin)
+    row = _behind(Row("bcikit, through shared memory"), work, factor, None)
+    row.note = "two processes: board | features; " + row.note
+    return row
+
+
+def _through(board: Apart, pipeline: Pipeline) -> int:
+    c = board.read(1.0)
+    while c is None:
+        c = board.read(1.0)
+    pipeline.step(c)
+    return c.end
+
+
+def _behind(row: Row, work: Work, factor: float, reference: Row | None) -> Row:
+    row.us_p50, row.real_time_factor = work.chunk_s / factor * 1e6, factor
+    if reference is not None:
+        row.ratio = factor / (reference.real_time_factor or np.nan)
     row.note = "the mean; run behind the others, not in turns with them"
     return row

@@ -20,6 +20,8 @@ WHAT = ("kernels", "throughput", "latency", "jitter", "peers")
 @click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
 @click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")
 @click.option("--seconds", default=5.0, metavar="S", help="How long each contender runs.  [5]")
+@click.option("--cores", default=1, metavar="N", help="throughput, jitter: cores that share the channels.  [1]")
+@click.option("--ring", is_flag=True, help="jitter: the board in a process of its own, through shared memory.")
 @click.option("--board", metavar="NAME", help="latency: your own rig, as NAME or NAME:key=value,...")
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
@@ -30,6 +32,8 @@ def command(
     channels: str,
     rate: float,
     seconds: float,
+    cores: int,
+    ring: bool,
     board: str | None,
     stages: tuple[str, ...],
     subject: str | None,
@@ -52,6 +56,8 @@ def command(
         raise WrongUse(f"--channels {channels} is not a list of numbers.", "It can be 1 to 65536, as 256,1024.")
     if not 0.05 <= seconds <= 86_400 or not 1000 <= rate <= 100_000:
         raise WrongUse("--seconds can be 0.05 to 86400, --rate 1000 to 100000.")
+    if not 1 <= cores <= 64:
+        raise WrongUse(f"--cores {cores} is out of bounds.", "It can be 1 to 64.")
     if board is not None and what != "latency":
         raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
     if setup:
@@ -66,7 +72,7 @@ def command(
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
         for count in counts[: 1 if one in ("latency", "peers") else None]:
-            _show(_rows(one, count, counts, rate, seconds, board, stages, subject), as_json)
+            _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject), as_json)
 
 
 def _rows(
@@ -75,6 +81,8 @@ def _rows(
     counts: list[int],
     rate: float,
     seconds: float,
+    cores: int,
+    ring: bool,
     board: str | None,
     stages: tuple[str, ...],
     subject: str | None,
@@ -88,11 +96,11 @@ def _rows(
     if what == "throughput":
         from ..bench.throughput import throughput
 
-        return throughput(count, rate, seconds)
+        return throughput(count, rate, seconds, cores)
     if what == "jitter":
         from ..bench.jitter import jitter
 
-        return jitter(count, rate, seconds, Gate())
+        return jitter(count, rate, seconds, Gate(), cores, ring)
     if what == "peers":
         from ..bench.peers import peers
 

@@ -28,6 +28,7 @@ class Binned(Stage):
         self.grid, self.need, self.settle = Grid(p=hop, off=hop - 1), hop, 2 * hop / s.rate
         self._sums = np.zeros(len(s.channels))
         self._bad = np.zeros(len(s.channels), np.int64)
+        self._spoilt = False
 
     def add(self, x: np.ndarray) -> None:
         """Add the rows of x to the sums."""
@@ -42,6 +43,7 @@ class Binned(Stage):
             self.add(x[at:end])
             if self.bad is not None:
                 self._bad += self.bad[at:end].sum(axis=0)
+                self._spoilt = True
             if (self.at + end) % hop == 0:
                 mean = self.close()
                 if end > first:
@@ -51,9 +53,13 @@ class Binned(Stage):
 
     def close(self) -> np.ndarray:
         """The mean over the bin that ends here, and a new one begins."""
-        good = self.grid.p - self._bad
-        mean = np.where(2 * self._bad > self.grid.p, np.nan, self._sums / np.maximum(good, 1))
-        self._sums[:], self._bad[:] = 0.0, 0
+        if self._spoilt:
+            good = self.grid.p - self._bad
+            mean = np.where(2 * self._bad > self.grid.p, np.nan, self._sums / np.maximum(good, 1))
+            self._bad[:], self._spoilt = 0, False
+        else:
+            mean = self._sums / self.grid.p
+        self._sums[:] = 0.0
         return mean
 
     def told(self, mean: np.ndarray) -> np.ndarray:

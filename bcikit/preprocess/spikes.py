@@ -30,12 +30,14 @@ class Spikes(Stage):
     after one, none counts for `refractory` seconds. The median is followed for each channel by stochastic approximation
     (Robbins & Monro 1951, doi:10.1214/aoms/1177729586), a step every 0.25 ms, with time constant `tau`, at first over
     all that came; until it has seen 1 s the output is NaN. It is kept over gaps. No delay.
+    Where `noise` is given, the threshold is `threshold` times that, on every channel, from the first sample to the last.
     Put `bandpass:low=250,high=5000` before it. Raises WrongUse where the threshold is zero.
     """
 
     threshold: Annotated[float, Setting("in multiples of the noise; negative: downwards", low=-50, high=50)] = -4.5
     refractory: Annotated[float, Setting("after a crossing none counts for", "s", low=0, high=1)] = 0.001
     tau: Annotated[float, Setting("time constant of the noise", "s", low=0.1, high=3600)] = 10.0
+    noise: Annotated[float | None, Setting("standard deviation of the noise, where it is known", "µV", low=1e-6)] = None
     channels: Annotated[tuple[str, ...], Setting(CHANNELS.replace("; the others pass unchanged", ""))] = ()
 
     def setup(self, s: Stream) -> Stream:
@@ -51,6 +53,9 @@ class Spikes(Stage):
         self.settle = WARM_S + 10 * self.tau
         self._own = np.zeros((5, len(self.columns)), np.float32)
         self._own[0] = np.nan
+        if self.noise is not None:  # as if it had been looked at for ever
+            self._own[2], self._own[4], self.rule[5] = GAUSS * self.noise, np.inf, 0.0
+            self.settle = self.refractory
         self.warm = False
         made = tuple(replace(s.channels[i], kind="crossings", unit="1") for i in self.columns)
         return s.but(channels=made)

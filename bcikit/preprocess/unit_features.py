@@ -45,6 +45,7 @@ class UnitFeatures(Stage):
     threshold: Annotated[float, Setting("in multiples of the noise; negative: downwards", low=-50, high=50)] = -4.5
     refractory: Annotated[float, Setting("after a crossing none counts for", "s", low=0, high=1)] = 0.001
     tau: Annotated[float, Setting("time constant of the noise", "s", low=0.1, high=3600)] = 10.0
+    noise: Annotated[float | None, Setting("standard deviation of the noise, where it is known", "µV", low=1e-6)] = None
     width: Annotated[float, Setting("of a bin", "s", low=0.0005, high=600)] = 0.02
     cores: Annotated[int, Setting("cores to share the channels among", low=1, high=64)] = 1
 
@@ -52,7 +53,7 @@ class UnitFeatures(Stage):
         """The stages this one stands for: those in a row, and those beside each other behind them."""
         row: list[Stage] = [] if self.reference == "none" else [Rereference(to=(self.reference,))]
         row.append(Bandpass(low=self.low, high=self.high, order=self.order))
-        spikes = Spikes(threshold=self.threshold, refractory=self.refractory, tau=self.tau)
+        spikes = Spikes(threshold=self.threshold, refractory=self.refractory, tau=self.tau, noise=self.noise)
         return row, spikes, Bins(width=self.width), Sbp(width=self.width)
 
     def setup(self, s: Stream) -> Stream:
@@ -89,18 +90,20 @@ class UnitFeatures(Stage):
         offset = self._offset(x)
         if offset is None:
             return self._slowly(x)
-        hop, first, at, done = self.grid.p, int(due[0]) if len(due) else len(x), 0, []
+        y, n = np.empty((len(due), *self.out.shape), np.float32), x.shape[1]
+        hop, first, at, done = self.grid.p, int(due[0]) if len(due) else len(x), 0, 0
         while at < len(x):
             end = min(at + hop - (self.at + at) % hop, len(x))
             if self.band.single:
                 end = min(end, at + self.band._until)
             self._quickly(x, offset, at, end)
             if (self.at + end) % hop == 0:
-                bin_ = np.concatenate([self.bins.told(self.bins.close()), self.sbp.told(self.sbp.close())])
+                counts, power = self.bins.told(self.bins.close()), self.sbp.told(self.sbp.close())
                 if end > first:
-                    done.append(bin_)
+                    y[done, :n], y[done, n:] = counts, power
+                    done += 1
             at = end
-        return np.array(done, np.float32).reshape(len(done), *self.out.shape)
+        return y
 
     def _offset(self, x: np.ndarray) -> np.ndarray | None:
         """(samples): what the reference takes off; None where the stages themselves must do the work."""

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bcikit.acquire.rendered import BIN_S, Rendered
 from bcikit.bench import _measure, _remote
 from bcikit.bench._measure import Contender, difference, histogram, race
-from bcikit.bench._rig import Played, measure
-from bcikit.bench._work import BIN_S, REFRACTORY_S, SCALE, THRESHOLD_UV, Features, Work, alike, scipy_features
+from bcikit.bench._rig import measure
+from bcikit.bench._work import REFRACTORY_S, THRESHOLD_UV, Features, Work, alike, scipy_features
 from bcikit.bench.throughput import ours
 from bcikit.cli.bench import command
 from bcikit.cli.main import main
@@ -20,6 +21,7 @@ from bcikit.core.clock import JumpClock
 from bcikit.ethics.gate import Gate
 from bcikit.preprocess.bandpass import Bandpass
 from bcikit.preprocess.bandpower import Bandpower
+from bcikit.simulate.played import SCALE, rendered
 
 SMALL = Work(channels=24, chunk_s=0.001)
 
@@ -31,8 +33,8 @@ def short(monkeypatch):
 
 
 def test_the_input_is_the_same_each_time_and_whole_bins_long():
-    assert np.array_equal(Work(8, seed=1).counts, Work(8, seed=1).counts)
-    assert not np.array_equal(Work(8, seed=1).counts, Work(8, seed=2).counts)
+    assert np.array_equal(rendered(8, 30_000, 600, seed=1), rendered(8, 30_000, 600, seed=1))
+    assert not np.array_equal(rendered(8, 30_000, 600, seed=1), rendered(8, 30_000, 600, seed=2))
     assert SMALL.counts.dtype == np.int16 and len(SMALL.counts) % SMALL.bin == len(SMALL.counts) % SMALL.n == 0
     assert 10 < (SMALL.counts * SCALE).std() < 40
 
@@ -90,24 +92,40 @@ def test_the_histogram_holds_every_value():
     assert histogram(np.array([])) == [] and len(histogram(np.array([1.0]))) == 1
 
 
-def test_the_played_input_comes_when_it_is_due():
-    board = Played(SMALL)
+def test_the_rendered_board_gives_each_chunk_when_it_is_due_and_ends():
+    board = Rendered(n=24, seconds=0.0025)
     board.clock = JumpClock(5.0)
     board.open()
     first, second = board.read(1.0), board.read(1.0)
     assert second.first == first.end == SMALL.n
     assert board.clock.now() == second.time == pytest.approx(5.0 + (2 * SMALL.n - 1) / SMALL.rate)
     assert board.read(0.0001) is None
-    assert np.array_equal(board.read(1.0).data, SMALL.counts[2 * SMALL.n : 3 * SMALL.n])
+    last = board.read(1.0)
+    assert len(last) == SMALL.n // 2 and board.read(1.0) is None and board.status.state == "ended"
+    assert np.array_equal(np.concatenate([first.data, second.data, last.data]), SMALL.counts[:75])
+
+
+def test_the_rendered_board_goes_round_and_at_its_pace():
+    board = Rendered(n=3, rate=1000.0, chunk=0.01, pace=4.0)
+    board.clock = JumpClock()
+    board.open()
+    rounds = len(board.counts) // 10
+    chunks = [board.read(1.0) for _ in range(rounds + 1)]
+    assert np.array_equal(chunks[-1].data, chunks[0].data) and chunks[-1].first == len(board.counts)
+    assert board.clock.now() == pytest.approx((chunks[-1].end - 1) / 4000.0)
+    board = Rendered(n=3, pace=0.0)
+    board.clock = JumpClock(2.0)
+    board.open()
+    assert [board.read(0.0).first for _ in range(3)] == [0, 30, 60] and board.clock.now() == 2.0
 
 
 @pytest.mark.realtime
 def test_latency_is_the_sum_of_its_parts(monkeypatch):
     monkeypatch.setattr("bcikit.bench._rig.WARM_S", 0.1)
     stages = [Bandpass(low=250, high=5000), Bandpower(bands=("250-5000",), window=BIN_S, hop=BIN_S)]
-    found = measure(Played(SMALL), stages, Gate(), 0.5)
+    found = measure(Rendered(n=24), stages, Gate(), 0.5)
     assert list(found.parts) == ["board and wake-up", "bandpass", "bandpower", "gate and effector"]
-    assert 15 <= len(found.ms) <= 26, "one command a bin"
+    assert len(found.ms) > 2 and abs(len(found.ms) - len(found.stalls) / 20) <= 1, "one command a bin"
     assert np.all(found.ms > 0) and all(v >= 0 for v in found.parts.values())
     assert found.dearest in found.parts and found.lost == 0
 

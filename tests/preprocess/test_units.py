@@ -94,6 +94,20 @@ def test_a_dead_channel_is_silent_and_comes_back():
     assert abs(late[:, 1].sum() - late[:, 0].sum()) < 40  # at -4.5 times the noise hardly any
 
 
+def test_a_known_noise_is_a_fixed_threshold_from_the_first_sample_on():
+    rate = 2000.0
+    x = np.random.default_rng(4).standard_normal((int(3 * rate), 2)).astype(np.float32) * [3.0, 30.0]
+    out = Pipeline([Spikes(noise=10.0, threshold=-2.0, refractory=0.0005)]).run(recording(broadband(2, rate), x))
+    for c in range(2):
+        np.testing.assert_array_equal(np.flatnonzero(out.data[:, c]), plain_crossings(x[:, c], 20.0, 1))
+    source = simulated_units(2.0, counts=True)
+    kept = {"noise": 20.0, "threshold": -3.0}
+    got = Pipeline([UnitFeatures(low=100, high=900, **kept)]).run(source, [33] * 999)
+    tail = Beside([Pipeline([Spikes(**kept), Bins()]), Pipeline([Sbp()])])
+    wanted = Pipeline([Rereference(), Bandpass(low=100, high=900), tail]).run(source)
+    assert got.data.tobytes() == wanted.data.tobytes() and np.isfinite(got.data).all() and got.data[:, :4].sum() > 100
+
+
 def test_positive_thresholds_and_what_is_refused():
     x = np.zeros((4000, 1), np.float32) + np.random.default_rng(0).standard_normal((4000, 1)).astype(np.float32)
     x[3000] = 50

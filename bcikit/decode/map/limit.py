@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -45,16 +46,19 @@ class Limit(Stage):
                 do="Name the channels of one vector each: two limits, channels=...",
             )
         self.change = self.acceleration / s.rate
-        self._v = np.zeros(len(self.columns))
+        self._v = [0.0] * len(self.columns)
         return s
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        y = x.copy()
-        v = self._v
-        for row, wanted in zip(y, x[:, self.columns].astype(float), strict=True):
-            v = v + shortened(shortened(wanted, self.speed) - v, self.change)
-            row[self.columns] = v
-        self._v = v.copy()
+        y, v, moved = x.copy(), self._v, []
+        for wanted in x[:, self.columns].tolist():  # plain numbers: so few are quicker than arrays of them
+            target = shortened(wanted, self.speed)
+            change = shortened([a - b for a, b in zip(target, v, strict=True)], self.change)
+            v = [a + b for a, b in zip(v, change, strict=True)]
+            moved.append(v)
+        self._v = v
+        if moved:
+            y[:, self.columns] = moved
         return y
 
     @classmethod
@@ -63,10 +67,10 @@ class Limit(Stage):
         yield cls(speed=0.5, acceleration=2.0, channels=("y",)), _velocity()
 
 
-def shortened(v: np.ndarray, length: float) -> np.ndarray:
+def shortened(v: list[float], length: float) -> list[float]:
     """`v` (dimensions), or the vector of this length in its direction where it is longer."""
-    has = float(np.sqrt((v * v).sum()))
-    return v * (length / has) if has > length else v
+    has = math.hypot(*v)
+    return [a * (length / has) for a in v] if has > length else v
 
 
 def _velocity(n: int = 400) -> Recording:
