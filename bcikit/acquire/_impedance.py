@@ -17,15 +17,19 @@ import numpy as np
 from ..core.clock import WALL
 from ..core.errors import DeviceTrouble, WrongUse
 from ..core.parts import Board
+from ..core.stream import Chunk
 from ._brainflow import Session, described
 from .openbci import LETTERS, Openbci
 
 TONE_HZ, TONE_A, SERIES_OHM = 31.25, 6e-9, 2200.0
 SETTLE_S = 0.25  # after the current was switched
 LEAST_S, MOST_S = 1.0, 4.0  # of samples for an electrode: more where its signal is noisy
+OWN_S = 4.0  # without current, for what is there at the same frequency: a Cyton has a line of some 2 µV at rate / 8
 BLOCK_S = 0.5  # that the tone is sought in; blocks overlap by half
 SURE, SURE_OHM = 0.015, 100.0  # standard errors at which it is enough: relative, ohm
+ROUGH = 0.08  # standard error above which it is not noise alone
 WAIT_S = 3.0  # for samples, or for a Ganglion's next electrode
+TOO_LITTLE = ("The board sends too little to measure.", "It is out of reach or switched off, or packets are lost.")
 
 # Below 10 kOhm is what the practice of wet EEG asks for, and up to some 50 kOhm an amplifier whose input impedance is
 # above 500 MOhm, as that of the ADS1299, loses little: Kappenman & Luck, Psychophysiology 47 (2010),
@@ -78,11 +82,12 @@ def impedances(board: Board, seconds: float | None = None) -> Iterator[Reading]:
 # -- Cyton and Daisy
 
 
-def measured(index: np.ndarray, microvolts: np.ndarray, rate: float) -> tuple[float, float]:
-    """(ohm, its standard error) of the electrode behind samples in µV (n,) at these indices, which may have gaps.
+def tone(index: np.ndarray, microvolts: np.ndarray, rate: float) -> tuple[complex, float]:
+    """(the sine at TONE_HZ in µV, as a phasor on the samples' index; its standard error) in samples (n,) at these indices,
+    which may have gaps.
 
-    The current has one phase for all of them, the brain has not: the sine's two parts are fitted, beside a constant and a
-    slope, in overlapping blocks under a Hann window, and averaged."""
+    What has one phase throughout stays, and the brain, which has not, goes: the sine's two parts are fitted, beside a
+    constant and a slope, in overlapping blocks under a Hann window, and averaged."""
     n = round(BLOCK_S * rate)
     hann, parts = np.hanning(n), []
     for begin in range(int(index[0]), int(index[-1]) - n + 2, n // 2):
@@ -95,28 +100,48 @@ def measured(index: np.ndarray, microvolts: np.ndarray, rate: float) -> tuple[fl
         sine, cosine, *_ = np.linalg.lstsq(model, microvolts[rows] * weight, rcond=None)[0]
         parts.append(sine + 1j * cosine)
     if len(parts) < 2:
-        return math.nan, math.inf
-    volts, error = abs(np.mean(parts)) * 1e-6, float(np.std(parts, ddof=1)) * 1e-6 / math.sqrt(len(parts))
-    return max(volts / TONE_A - SERIES_OHM, 0.0), error / TONE_A
+        return complex(math.nan), math.inf
+    return complex(np.mean(parts)), float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
+
+
+def measured(
+    index: np.ndarray, microvolts: np.ndarray, rate: float, own: tuple[complex, float] = (0j, 0.0)
+) -> tuple[float, float]:
+    """(ohm, its standard error) of the electrode behind samples in µV (n,). own: the tone that was there without current."""
+    volts, error = tone(index, microvolts, rate)
+    return max(abs(volts - own[0]) * 1e-6 / TONE_A - SERIES_OHM, 0.0), math.hypot(error, own[1]) * 1e-6 / TONE_A
 
 
 def _cyton(board: Openbci) -> Iterator[Reading | None]:
     """Endless rounds, None after each. The current flows on the negative side, where the electrodes of SRB2 montages are."""
     stream = board.open()
     columns = stream.of_kind("eeg")
+    index, x = _without_current(board, stream.rate)
+    own = {column: tone(index, x[:, column], stream.rate) for column in columns}
     while True:
         for column, letter in zip(columns, LETTERS, strict=False):
             board.tell(f"z{letter}01Z")
             try:
-                yield Reading(stream.names[column], *_until_sure(board, column, stream.rate))
+                yield Reading(stream.names[column], *_until_sure(board, column, stream.rate, own[column]))
             finally:
                 board.tell(f"z{letter}00Z")
         yield None
 
 
-def _until_sure(board: Openbci, column: int, rate: float) -> tuple[float, float]:
-    """From SETTLE_S after now on, as many samples of one channel as are needed; when MOST_S of them leave it unsure (a loss
-    whose length was misjudged turns the phase), once more from there."""
+def _without_current(board: Openbci, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """(indices, samples) of the next OWN_S, all channels."""
+    chunks: list[Chunk] = []
+    end = WALL.now() + OWN_S + WAIT_S
+    while sum(map(len, chunks)) < OWN_S * rate:
+        if WALL.now() > end:
+            raise DeviceTrouble(*TOO_LITTLE)
+        chunks += [c] if (c := board.read(0.05)) is not None else []
+    return np.concatenate([np.arange(c.first, c.end) for c in chunks]), np.concatenate([c.data for c in chunks])
+
+
+def _until_sure(board: Openbci, column: int, rate: float, own: tuple[complex, float]) -> tuple[float, float]:
+    """From SETTLE_S after now on, as many samples of one channel as are needed, up to MOST_S; when they leave it quite unsure
+    (a loss whose length was misjudged turns the phase), once more from there."""
     begin = math.ceil(board.index_of(WALL.now() + SETTLE_S)[0])
     end = WALL.now() + SETTLE_S + 2 * MOST_S + WAIT_S
     again = True
@@ -130,13 +155,14 @@ def _until_sure(board: Openbci, column: int, rate: float) -> tuple[float, float]
         x = np.concatenate([x, c.data[skip:, column]])
         if (had := index[-1] - begin) >= look:
             look = had + BLOCK_S * rate / 2
-            value, error = measured(index, x, rate)
-            if error < max(SURE * (value + SERIES_OHM), SURE_OHM) or (had >= MOST_S * rate and value == value and not again):
+            value, error = measured(index, x, rate, own)
+            share, full = error / (value + SERIES_OHM), had >= MOST_S * rate
+            if share < SURE or error < SURE_OHM or (full and value == value and (share < ROUGH or not again)):
                 return value, error
-            if had >= MOST_S * rate:
+            if full:
                 begin, again, look = c.end, False, LEAST_S * rate
                 index, x = index[:0], x[:0]
-    raise DeviceTrouble("The board sends too little to measure.", "It is out of reach or switched off, or packets are lost.")
+    raise DeviceTrouble(*TOO_LITTLE)
 
 
 # -- Ganglion

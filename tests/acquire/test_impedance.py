@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bcikit.acquire._impedance import SERIES_OHM, TONE_A, TONE_HZ, Reading, impedances, measured
+from bcikit.acquire._impedance import SERIES_OHM, TONE_A, TONE_HZ, Reading, impedances, measured, tone
 from bcikit.acquire.brainflow import Brainflow
 from bcikit.acquire.emulate.cyton import Cyton
 from bcikit.acquire.emulate.ganglion import Ganglion
@@ -56,6 +56,27 @@ def test_the_tone_is_found_under_a_brain_and_across_gaps(rate, ohm):
     tone = (ohm + SERIES_OHM) * TONE_A * 1e6 * np.sin(2 * np.pi * TONE_HZ * t + 0.3)
     value, error = measured(index, brain + tone, rate)
     assert value == pytest.approx(ohm, rel=0.02, abs=250) and error < 300
+
+
+def test_a_line_of_the_boards_own_at_the_same_frequency_is_taken_off():
+    rng = np.random.default_rng(8)
+    index = np.arange(3000)
+    own = 3 * np.sin(2 * np.pi * TONE_HZ / 250 * index + 2) + rng.normal(0, 1, 3000)
+    driven = own + (5000 + SERIES_OHM) * TONE_A * 1e6 * np.sin(2 * np.pi * TONE_HZ / 250 * index + 0.7)
+    assert abs(measured(index[1500:], driven[1500:], 250.0)[0] - 5000) > 120
+    before = tone(index[:1000], own[:1000], 250.0)
+    value, error = measured(index[1500:], driven[1500:], 250.0, before)
+    assert value == pytest.approx(5000, abs=60) and 0 < error < 30
+
+
+@pytest.mark.realtime
+def test_a_recording_of_a_real_cyton_is_measured_through(shared):
+    """Its own line of 2 µV at 31.25 Hz would be 400 ohm."""
+    with Cyton(file=shared("openbci-gui/gui-v6.txt"), loop=True, resistance=(15e3,)) as emulator:
+        readings = impedances(Openbci(port=emulator.port))
+        got = [next(readings) for _ in range(2)]
+        readings.close()
+    assert [r.ohm for r in got] == pytest.approx([15e3] * 2, rel=0.05)
 
 
 def test_too_little_says_so():
