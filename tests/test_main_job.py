@@ -72,7 +72,7 @@ def test_a_cyton_is_streamed_and_recorded_to_half_a_count(shared, tmp_path, allo
     last = lines(out)[-1]
     assert last["exit"] == 0 and last["lost"] == 0 and last["samples"] == 5000
     assert abs(last["rate_hz"] - 250) < 2.5
-    assert {"p50", "p99"} == set(last["latency_ms"]) and last["latency_ms"]["p50"] < 100
+    assert 0 < last["polling_ms"]["p50"] <= last["polling_ms"]["p99"] and 0 < last["latency_ms"]["p50"] < 100
     got, want = read(file), read(source)
     eeg = got.data[:, got.stream.of_kind("eeg")]
     truth = want.data[:, want.stream.of_kind("eeg")]
@@ -221,17 +221,3 @@ def test_what_is_recorded_of_a_replay_equals_the_offline_run(shared, tmp_path, n
     got = read(file)
     assert got.data.tobytes() == offline.data.tobytes()
     assert np.array_equal(got.index, offline.index)
-
-
-def test_the_first_chunk_comes_within_the_budget():
-    """Start-up: 1.2 s warm on an idle machine; here, where others may run beside it, only that nothing is far off."""
-    code = (
-        "import time, sys, subprocess\n"
-        "p = subprocess.Popen([sys.executable, '-m', 'bcikit.cli.main', 'stream', '--board', 'synthetic', '--json',"
-        " '--seconds', '0.1'], stdout=subprocess.PIPE)\n"
-        "p.stdout.readline(); p.wait()\n"
-    )
-    bcikit("stream", "--board", "synthetic", "--json", "--seconds", 0.1)
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert time.monotonic() - began < 6

@@ -1,5 +1,5 @@
 """How long a packet takes from the emulated Cyton's pseudo-terminal to the chunk out of the last stage, and what of it is
-BrainFlow's: its parsing (its own stamp) and the polling for it (the rest until the loop has it).
+the polling of BrainFlow's buffer.
 
     python tools/pty_latency.py [SECONDS]
 """
@@ -41,9 +41,13 @@ def main(seconds: float = 20.0) -> None:
          if first + out[-1][1] <= len(written)),
         key=lambda d: np.inf if np.percentile(d, 1) < 0 else np.median(d),
     ) * 1000  # fmt: skip
-    p50, p99 = np.percentile(late, (50, 99))
-    print(f"pty to the chunk out of {' and '.join(STAGES)}: p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(late)} chunks)")
-    print(f"as the loop tells it (--json): latency {report.latency_ms}, arrival {report.arrival_ms} ms (p50, p99)")
+    told = {
+        f"pty to the chunk out of {' and '.join(STAGES)} ({len(late)} chunks)": np.percentile(late, (50, 99)),
+        "of it, from BrainFlow's stamp to the loop (polling_ms of --json)": report.status.polling_ms,
+        "against the modelled times (latency_ms of --json)": report.latency_ms,
+    }
+    for what, (p50, p99) in told.items():
+        print(f"{what}: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ RATE_AFTER_S = 4.0
 RATE_WRONG = 0.005
 FAINT_UV, HUGE_UV = 1e-3, 1e5  # an EEG's rms over 1 s beyond these: the unit is not µV
 FOREIGN_S = 60.0  # a driver's stamp this far off is not this computer's time
+TOLD_S = 1.0  # how often it is reckoned how long the driver held what it had read, over the last HELD packets
+HELD = 4000
 
 
 @dataclass(eq=False)
@@ -83,6 +85,8 @@ class Driven(Board):
         self._first_second: list[np.ndarray] | None = []
         self._events: list[Event] = []
         self._doubt = ""
+        self._held: deque[float] = deque(maxlen=HELD)
+        self._polling, self._told = (float("nan"), float("nan")), 0.0
 
     def _begin(self, session: Session) -> None:
         session.start(self._layout.rate)
@@ -132,6 +136,7 @@ class Driven(Board):
             self._counter.lost,
             clock.uncertainty_s if clock.newest is not None else float("nan"),
             "; ".join(n for n in (self._note, *self._remarks(known)) if n),
+            self._polling,
         )
 
     def index_of(self, time: float) -> tuple[float, float]:
@@ -173,9 +178,11 @@ class Driven(Board):
             return False
         layout = self._layout
         arrivals = data[layout.stamps] + (now - time.time())
-        if not np.all(np.abs(arrivals - now) < FOREIGN_S):
+        if np.all(np.abs(arrivals - now) < FOREIGN_S):
+            arrivals = np.minimum(arrivals, now)
+            self._hold(now - arrivals, now)
+        else:
             arrivals = np.full(len(arrivals), now)
-        arrivals = np.minimum(arrivals, now)
         rows = data[list(layout.rows)].T
         if layout.scales:
             rows = rows * np.array(layout.scales)
@@ -188,6 +195,13 @@ class Driven(Board):
             self._cut(placed)
             self._came, self._state, self._note = now, "streaming", ""
         return bool(self._ready)
+
+    def _hold(self, seconds: np.ndarray, now: float) -> None:
+        """How long packets lay in the driver, from its stamp at parsing until they were asked for."""
+        self._held.extend(seconds.tolist())
+        if now - self._told >= TOLD_S:
+            p50, p99 = np.percentile(np.fromiter(self._held, float), (50, 99)) * 1000
+            self._polling, self._told = (float(p50), float(p99)), now
 
     def _numbers(self, data: np.ndarray) -> np.ndarray:
         layout = self._layout

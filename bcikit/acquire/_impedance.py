@@ -140,8 +140,8 @@ def _without_current(board: Openbci, rate: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _until_sure(board: Openbci, column: int, rate: float, own: tuple[complex, float]) -> tuple[float, float]:
-    """From SETTLE_S after now on, as many samples of one channel as are needed, up to MOST_S; when they leave it quite unsure
-    (a loss whose length was misjudged turns the phase), once more from there."""
+    """From SETTLE_S after now on, as many samples of one channel as are needed, up to MOST_S; when they leave it quite
+    unsure (a loss whose length was misjudged turns the phase), once more from there."""
     begin = math.ceil(board.index_of(WALL.now() + SETTLE_S)[0])
     end = WALL.now() + SETTLE_S + 2 * MOST_S + WAIT_S
     again = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -175,7 +175,7 @@ class Merge(Board):
             notes += [f"{other.stream.name}: {said.state}"] if said.state != "streaming" else []
             notes += [f"{other.stream.name}: {said.note}"] if said.note else []
             notes += [f"{other.late} samples of {other.stream.name} came later than wait_s"] if other.late else []
-        return Status(state, status.age_s, status.rate_hz, status.lost, status.clock_s, "; ".join(notes))
+        return replace(status, state=state, note="; ".join(notes))
 
     def index_of(self, time: float) -> tuple[float, float]:
         return self._first.index_of(time)

@@ -196,13 +196,11 @@ class Loop:
             getattr(self.line, "repeated", 0),
         )
 
-    def _pulse(self, state: str, always: bool = False) -> None:
+    def _pulse(self, state: str) -> None:
         now = self.clock.now()
-        if not (always or state != self._state or now - self._pulsed >= PULSE_S):
+        if not self._lanes or (state == self._state and now - self._pulsed < PULSE_S):
             return
         self._state, self._pulsed = state, now
-        if not self._lanes:
-            return
         report = self.report()
         for _, lane in self._lanes:
             lane.put(report)

@@ -28,7 +28,7 @@ __all__ = ["Board", "Part", "Report", "Setting", "Sink", "Stage", "Status", "set
 class Status:
     """How a board is. state: connecting, streaming, stale, reconnecting, lost or ended. age_s: since the newest
     sample was taken. rate_hz: as measured (nan before it is). lost: samples known to be missing. clock_s: uncertainty
-    of the times. note: one line for the person."""
+    of the times. note: one line for the person. polling_ms: p50, p99 of how long a driver holds what it has read."""
 
     state: str = "connecting"
     age_s: float = float("nan")
@@ -36,6 +36,7 @@ class Status:
     lost: int = 0
     clock_s: float = float("nan")
     note: str = ""
+    polling_ms: tuple[float, float] = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)

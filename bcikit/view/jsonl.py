@@ -27,6 +27,7 @@ class Jsonl(View):
         age_s       of the newest sample
         latency_ms  {p50, p99} from the moment the newest sample of a chunk was taken to the chunk out of the last stage
         arrival_ms  {p50, p99} the part of it before the loop had the chunk
+        polling_ms  {p50, p99} the part of that between a driver's (BrainFlow's) having a packet and its being asked for it
         clock_ms    uncertainty of the samples' times
         dropped     {sink: chunks it was too slow for}
         note        what the board has to say
@@ -76,6 +77,7 @@ class Jsonl(View):
             "age_s": _number(s.age_s),
             "latency_ms": _quantiles(r.latency_ms),
             "arrival_ms": _quantiles(r.arrival_ms),
+            "polling_ms": _quantiles(s.polling_ms),
             "clock_ms": _number(s.clock_s * 1000),
             "dropped": dict(r.dropped),
             "note": s.note,

@@ -87,13 +87,14 @@ def test_json_lines_have_what_was_promised_and_the_last_has_the_exit_code(capfd)
     assert code == 0 and not err
     for line in lines:
         assert {"time_s", "state", "rate_hz", "samples", "lost", "age_s", "latency_ms", "channels"} <= set(line)
-        assert set(line["latency_ms"]) == set(line["arrival_ms"]) == {"p50", "p99"}
+        assert set(line["latency_ms"]) == set(line["arrival_ms"]) == set(line["polling_ms"]) == {"p50", "p99"}
         assert [c["name"] for c in line["channels"]][:3] == ["Fp1", "Fp2", "C3"]
         assert all(set(c) == {"name", "unit", "rms", "quality"} and c["unit"] == "µV" for c in line["channels"])
         assert line["simulated"] is True
     assert [("exit" in line) for line in lines] == [False] * (len(lines) - 1) + [True]
     assert lines[-1]["exit"] == 0 and lines[-1]["samples"] == 300
-    assert [int(line["time_s"]) for line in lines[:2]] == [0, 1]
+    told = [(line["state"], int(line["time_s"])) for line in lines[:-1]]
+    assert len(set(told)) == len(told) >= 1, "one a second, or where the state changes"
 
 
 @pytest.mark.realtime
@@ -270,7 +271,9 @@ def started(*args, **kwargs):
         stderr=subprocess.PIPE,
         **kwargs,
     )
-    assert json.loads(process.stdout.readline())["state"] == "streaming"
+    first = process.stdout.readline()
+    if not first or json.loads(first)["state"] != "streaming":
+        raise AssertionError((first, process.communicate(timeout=30)))
     return process
 
 
@@ -324,16 +327,18 @@ def test_complaint_22_acquisition_never_waits_for_the_view(capfd, monkeypatch):
 
 @pytest.mark.realtime
 def test_start_up_is_quick():
-    """From the command to the first chunk of the synthetic board, warm: under 1.2 s."""
-
-    def once():
+    """From the command to the first chunk, beside what Python and NumPy need; `tools/startup.py` tells the seconds."""
+    ours, theirs = [], []
+    for _ in range(4):
         began = time.perf_counter()
-        process = started("--seconds", "0.1")
-        seconds = time.perf_counter() - began
+        process = started()
+        ours.append(time.perf_counter() - began)
+        process.terminate()
         process.communicate(timeout=30)
-        return seconds
-
-    assert min(once() for _ in range(4)) < 1.2
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+        theirs.append(time.perf_counter() - began)
+    assert min(ours) < 6 * min(theirs)
 
 
 def test_markers_of_another_board_are_merged(capfd, monkeypatch):
