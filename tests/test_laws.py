@@ -17,13 +17,15 @@ STAGES = [case for cls in parts("stage").values() for case in cases(cls)]
 
 
 def makers(kind):
-    """(name, function that makes a fresh part) for every example of every part of a kind."""
+    """(name, (function that makes a fresh part, the input it brings)) for every example of every part of a kind."""
     for name, cls in parts(kind).items():
         for i, example in enumerate(cls.examples()):
-            yield f"{name}-{i}", partial(type(example), **example.settings())
+            example, source = example if isinstance(example, tuple) else (example, None)
+            yield f"{name}-{i}", (partial(type(example), **example.settings()), source)
 
 
-BOARDS, SINKS = dict(makers("board")), dict(makers("sink"))
+BOARDS = {name: make for name, (make, _) in makers("board")}
+SINKS = dict(makers("sink"))
 
 
 def exempt(part, law):
@@ -62,6 +64,6 @@ def test_board(make, law):
 
 
 @pytest.mark.parametrize("law", SINK_LAWS)
-@pytest.mark.parametrize("make", SINKS.values(), ids=SINKS)
-def test_sink(make, law):
-    SINK_LAWS[law](make)
+@pytest.mark.parametrize("make, source", SINKS.values(), ids=SINKS)
+def test_sink(make, source, law):
+    SINK_LAWS[law](make, source)

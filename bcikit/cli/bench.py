@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..bench._measure import Row
 
 GROUP = "Check"
-WHAT = ("kernels", "throughput", "latency", "jitter", "peers")
+WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor")
 
 
 @click.command()
@@ -25,6 +25,7 @@ WHAT = ("kernels", "throughput", "latency", "jitter", "peers")
 @click.option("--board", metavar="NAME", help="latency: your own rig, as NAME or NAME:key=value,...")
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
+@click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
 @click.option("--setup", is_flag=True, help="peers: make the environment of the peers that need one of their own.")
 def command(
     what: str,
@@ -37,6 +38,7 @@ def command(
     board: str | None,
     stages: tuple[str, ...],
     subject: str | None,
+    trials: int,
     setup: bool,
 ) -> None:
     """Time the inner loops, the chain from raw counts to features, the latency, the worst stall, or all of them.
@@ -71,8 +73,8 @@ def command(
     for one in WHAT if what == "all" else (what,):
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
-        for count in counts[: 1 if one in ("latency", "peers") else None]:
-            _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject), as_json)
+        for count in counts[: 1 if one in ("latency", "peers", "supervisor") else None]:
+            _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
 
 
 def _rows(
@@ -86,6 +88,7 @@ def _rows(
     board: str | None,
     stages: tuple[str, ...],
     subject: str | None,
+    trials: int,
 ) -> Iterable[Any]:
     from ..ethics.gate import Gate
 
@@ -101,6 +104,10 @@ def _rows(
         from ..bench.jitter import jitter
 
         return jitter(count, rate, seconds, Gate(), cores, ring)
+    if what == "supervisor":
+        from ..bench.supervisor import supervisor
+
+        return supervisor(trials, seconds)
     if what == "peers":
         from ..bench.peers import peers
 

@@ -1,0 +1,226 @@
+"""How fast the supervisor makes safe, whatever fails, and what it costs a step.
+
+Each trial flies three simulated drones from a program of its own (`_victim.py`), breaks something, and reads from the
+device's own memory when it began to act safely: counted from the fault, or from when the brain data are stale.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import BciError
+from ..core.find import parts
+from ..effectors import _limits
+from ..effectors._client import tell
+from ..effectors._moved import Moved
+from ..effectors._slot import Panel
+from ..effectors._spec import Felt
+from ..effectors._supervisor import Command, Seen, Supervisor
+from ..effectors.drones import Drones
+from ._victim import RATE
+
+READY_S, WARM = 20.0, 500
+FAULTS = ("stale", "network", "stopped", "held", "killed", "supervisor killed")
+DEADLINE_MS = {fault: 200.0 if fault == "supervisor killed" else 100.0 for fault in FAULTS}
+HELD_S = 5.0
+
+
+class Flight:
+    """A victim in flight, its brain data coming from here until told otherwise."""
+
+    def __init__(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.victim = subprocess.Popen([sys.executable, "-m", "bcikit.bench._victim", str(listener.getsockname()[1])])
+        listener.settimeout(READY_S)
+        self._line = listener.accept()[0]
+        listener.close()
+        self.frozen: float | None = None  # the brain time that is sent on and on
+        self.cut, self._end = False, threading.Event()
+        about = tell("drones")
+        self.guardian, self.mover = int(about["guardian"]), int(about["mover"])
+        with open(f"/proc/{self.mover}/fd/{about['memory']}", "r+b", buffering=0) as memory:
+            spec = Drones.spec
+            self.panel = Panel(memory.fileno(), len(spec.names), 3 * spec.points + 3 + len(spec.felt))
+        self._sender = threading.Thread(target=self._send, daemon=True)
+        self._sender.start()
+
+    def _send(self) -> None:
+        due, k = time.monotonic(), 0
+        while not self._end.is_set():
+            brain = time.monotonic() if self.frozen is None else self.frozen
+            if not self.cut:
+                k += 1
+                try:  # a little forward, a little back: the drones stay inside
+                    self._line.sendall(f"{brain} {0.2 * (-1) ** (k // 50) + 0.001 * (k % 7)}\n".encode())
+                except OSError:
+                    return
+            due = max(due + 1 / RATE, time.monotonic())
+            self._end.wait(due - time.monotonic())
+
+    def hold(self, seconds: float) -> None:
+        self._line.sendall(f"hold {seconds}\n".encode())
+
+    def felt(self) -> tuple[int, float]:
+        """(why the device does not move, since when)."""
+        values = self.panel.felt.read()[1]
+        return int(values[1]), values[2]
+
+    def brain(self) -> float:
+        """Time of the newest brain data that the program has passed on."""
+        return self.panel.command.read()[1][3]
+
+    def steady(self, seconds: float = 0.3) -> None:
+        """Wait until it has flown undisturbed for so long."""
+        end, since = time.monotonic() + READY_S, time.monotonic()
+        while time.monotonic() - since < seconds:
+            if self.felt()[0]:
+                since = time.monotonic()
+            if time.monotonic() > end:
+                raise BciError("The drones do not fly.", tell("drones")["cause"])
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        self._end.set()
+        for pid, wait in ((self.victim.pid, signal.SIGCONT), (self.victim.pid, signal.SIGKILL)):
+            try:
+                os.kill(pid, wait)
+            except ProcessLookupError:
+                pass
+        self.victim.wait()
+        self._line.close()
+        for pid in (self.guardian, self.mover):  # the next flight needs the device
+            _ended(pid, 10.0)
+        self.panel.close()
+
+
+def _ended(pid: int, seconds: float) -> None:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    select.select([fd], [], [], seconds)
+    os.close(fd)
+
+
+def trial(flight: Flight, fault: str) -> float:
+    """Milliseconds from the fault, or from when the data are stale, to the device acting safely; inf if it never did."""
+    flight.steady()
+    stale_s = _limits.read(_limits.packaged("drones")).stale_after(1 / RATE)
+    began = time.monotonic()
+    if fault == "stale":
+        flight.frozen = time.monotonic()
+    elif fault == "network":
+        flight.cut = True
+    elif fault == "held":
+        flight.hold(HELD_S)
+    else:
+        pid = flight.guardian if fault == "supervisor killed" else flight.victim.pid
+        os.kill(pid, signal.SIGSTOP if fault == "stopped" else signal.SIGKILL)
+    took = float("inf")
+    while time.monotonic() < began + 2.0:
+        cause, since = flight.felt()
+        if cause and since >= began:
+            due = began if fault in ("stopped", "killed", "supervisor killed") else flight.brain() + stale_s
+            took = max(since - due, 0.0) * 1000
+            break
+        time.sleep(0.001)
+    if fault == "held":
+        time.sleep(max(began + HELD_S - time.monotonic(), 0.0))
+    if fault == "stopped":
+        os.kill(flight.victim.pid, signal.SIGCONT)
+    flight.frozen, flight.cut = None, False
+    return took
+
+
+def faults(trials: int, which: tuple[str, ...] = FAULTS) -> Iterator[dict[str, Any]]:
+    """A row for each fault: how many of the trials were safe in time, and the milliseconds it took."""
+    for fault in which:
+        took: list[float] = []
+        flight: Flight | None = None
+        for _ in range(trials):
+            flight = flight or Flight()
+            took.append(trial(flight, fault))
+            if "killed" in fault:
+                flight.close()
+                flight = None
+        if flight is not None:
+            flight.close()
+        ms = np.array(took)
+        yield {
+            "fault": fault,
+            "trials": trials,
+            "safe_in_time": int((ms <= DEADLINE_MS[fault]).sum()),
+            "wanted_ms": DEADLINE_MS[fault],
+            **{f"ms_{name}": float(np.percentile(ms, q)) for name, q in (("p50", 50), ("p99", 99), ("worst", 100))},
+        }
+
+
+def alarms(seconds: float) -> dict[str, Any]:
+    """How often it stopped although nothing was wrong, with every core busy."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
+    flight = Flight()
+    try:
+        flight.steady()
+        count, was, end = 0, 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            cause = flight.felt()[0]
+            count += bool(cause) and not was
+            was = cause
+            time.sleep(0.002)
+    finally:
+        flight.close()
+        for one in busy:
+            one.kill()
+            one.wait()
+    return {"false_alarms": count, "seconds": seconds, "per_hour": count * 3600 / seconds, "busy_processes": len(busy)}
+
+
+def cost(seconds: float) -> Iterator[dict[str, Any]]:
+    """What a step of the supervisor takes, for each effector above which one stands: microseconds, on the wall clock and
+    of the processor's own time (where other programs do not count)."""
+    for name, cls in parts("sink").items():
+        if not issubclass(cls, Moved):
+            continue
+        limits = _limits.read(_limits.packaged(name))
+        sup = Supervisor(limits, cls.spec, 1 / RATE)
+        sup.take(1)
+        example = cls.spec.rest
+        felt = Felt(np.tile(_inside(limits), (cls.spec.points, 1)), 0.0, 0.0, 10.0)
+        wall, cpu, k = [], [], 0
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or k < 2 * WARM:
+            now = k * limits.period_s
+            values = np.array(example) + 0.01 * np.sin(k / 50)
+            a, b = time.perf_counter(), time.thread_time()
+            sup.step(now, Command.of(values, k + 1, now, now), Seen.of(felt, now))
+            cpu.append(time.thread_time() - b)
+            wall.append(time.perf_counter() - a)
+            k += 1
+        row: dict[str, Any] = {"step": name, "steps": k}
+        for kind, took in (("wall", wall[WARM:]), ("cpu", cpu[WARM:])):
+            row |= {f"{kind}_us_{q}": float(np.percentile(took, p)) * 1e6 for q, p in (("p50", 50), ("p99", 99))}
+        yield row
+
+
+def _inside(limits: _limits.Limits) -> np.ndarray:
+    box = limits.allowed
+    return np.zeros(3) if box is None else (np.array(box.low) + np.array(box.high)) / 2
+
+
+def supervisor(trials: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """Everything, a row each."""
+    yield from cost(min(seconds, 5.0))
+    if hasattr(os, "pidfd_open"):  # its process needs Linux
+        yield from faults(trials)
+        yield alarms(seconds)

@@ -1,0 +1,314 @@
+"""The supervisor: between whatever decodes and whatever moves, it alone says what is done.
+
+    sup = Supervisor(limits, period=0.02)
+    values = sup.step(now, command, felt)      # every limits.period_s, command or not
+
+It has no clock, no thread and no randomness: the same calls give the same bytes. `_guardian.py` runs it in a process of its
+own, effectors without one step it inline, and tests run a million `copies` side by side, each its own supervisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from itertools import combinations
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ._limits import Box, Limits, Sphere
+from ._ramp import ramp, reach
+from ._spec import CommandSpec, Felt
+
+FUTURE_S = 0.01  # brain data may be newer than the supervisor's own reading of the clock by no more
+AXES = {"x": 0, "y": 1, "z": 2}
+
+
+class Cause(IntFlag):
+    """Why it does not move."""
+
+    SILENT = 1  # no command yet
+    NUMBERS = 2  # not finite, absurdly large, or too few
+    STALE = 4  # the brain data behind the command
+    LATE = 8  # the command itself
+    PERSIST = 16  # the command never changes
+    DEADMAN = 32  # the switch is not held
+    FORCE = 64
+    TORQUE = 128
+    WORKSPACE = 256  # a point is where it may not be, or nobody knows where
+    DISTANCE = 512  # a person is too near, or nobody knows how near
+    DEVICE = 1024  # the device is silent
+    CAP = 2048  # of the session or the day
+    PARENT = 4096  # the program that commands is dead, or stopped
+    HELD = 8192  # it was asked to hold
+    ESTOP = 16384  # latched until a person resets it
+    LEASE = 32768  # nobody holds the lease
+
+    def words(self) -> str:
+        """For a person."""
+        return ", ".join(c.name.lower() for c in Cause if c in self and c.name) or "none"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is wanted, of each copy: values (copies, channels), in a given order of sending `seq`, from the holder of the
+    `lease`, made at `written` from brain data of `brain` (both seconds of the monotonic clock); `alive` while the
+    dead-man switch is held."""
+
+    values: np.ndarray
+    seq: np.ndarray
+    lease: np.ndarray
+    brain: np.ndarray
+    written: np.ndarray
+    alive: np.ndarray
+
+    @classmethod
+    def of(
+        cls, values: Sequence[float] | np.ndarray, seq: int, brain: float, written: float, lease: int = 1, alive: bool = True
+    ) -> Command:
+        """Of one copy."""
+        one = [np.array([x]) for x in (seq, lease, brain, written, alive)]
+        return cls(np.asarray(values, float)[None], *one)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the devices report, of each copy: points (copies, points, 3), force, torque, distance, and `heard`, when."""
+
+    points: np.ndarray
+    force: np.ndarray
+    torque: np.ndarray
+    distance: np.ndarray
+    heard: np.ndarray
+
+    @classmethod
+    def of(cls, felt: Felt, heard: float) -> Seen:
+        return cls(felt.points[None], *(np.array([x]) for x in (felt.force, felt.torque, felt.distance, heard)))
+
+
+class Supervisor:
+    """Enforces `limits` on the commands for one device (or `copies` of it, each with its own command). period: seconds
+    between the commands of the stream, as it declares. used_s: seconds of motion so far (in the session, today).
+
+    cause (copies): why a copy does not move, 0 where it may. What is asked moves it only while there has been no cause for
+    `rearm_s`; else it goes to its safe values. refused (copies): commands that were no command at all: replayed, not from
+    the holder of the lease, or from the future.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        spec: CommandSpec,
+        period: float,
+        copies: int = 1,
+        used_s: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        limits.fits(spec)
+        self.limits, self.dt, self.copies = limits, limits.period_s, copies
+        self.stale_s = limits.stale_after(period)
+        self.low, self.high = limits.array("low"), limits.array("high")
+        self.steep, self.bend = limits.array("steep"), limits.array("bend")
+        self.middle, self.span = (self.low + self.high) / 2, (self.high - self.low) / 2
+        safe = [c.safe for c in limits.channels]
+        self.keeps = np.array([s == "keep" for s in safe])
+        self.safe = np.array([np.nan if s == "keep" else float(s) for s in safe])
+        self.rest = np.clip(np.array(spec.rest), self.low, self.high)
+        self.speeds = np.array([c.order == "velocity" for c in limits.channels])
+        self.moving = np.flatnonzero([bool(c.axis) for c in limits.channels])
+        self.axis = np.array([AXES[limits.channels[i].axis] for i in self.moving], int)
+        self.point = np.array([limits.channels[i].point for i in self.moving], int)
+        self.kept_out: tuple[Sphere | Box, ...] = (*limits.spheres, *limits.boxes)
+        self.placed = len(self.moving) > 0 and bool(limits.allowed or self.kept_out or limits.apart)
+        n, k = len(limits.channels), copies
+        self.value = np.tile(self.rest, (k, 1))
+        self.slope = np.zeros((k, n))
+        self.asked = np.tile(self.rest, (k, 1))
+        self.seq = np.zeros(k, np.int64)  # of the newest command that was taken
+        self.told = np.zeros(k, np.int64)  # of the one heard last
+        self.lease = np.zeros(k, np.int64)
+        self.brain, self.written, self.changed = (np.full(k, -np.inf) for _ in range(3))
+        self.good, self.alive, self.held, self.orphan = (np.zeros(k, bool) for _ in range(4))
+        self.latched = np.zeros(k, np.int64)
+        self.cause = np.zeros(k, np.int64)
+        self.since = np.full(k, np.nan)  # when the cause began
+        self.freed = np.full(k, np.nan)  # when the last one ended
+        self.refused = np.zeros(k, np.int64)
+        self.session_s, self.day_s = np.full(k, used_s[0]), np.full(k, used_s[1])
+
+    # -- what a person, a holder and a guardian do
+
+    def take(self, holder: int) -> None:
+        """The lease for `holder` (not 0), who alone is listened to. Raises WrongUse while another has it."""
+        if holder <= 0 or np.any((self.lease != 0) & (self.lease != holder)):
+            raise WrongUse(f"The {self.limits.device} is led by somebody else.", "One controller at a time.")
+        self.lease[:] = holder
+
+    def release(self, holder: int) -> None:
+        """Give the lease back."""
+        self.lease[self.lease == holder] = 0
+
+    def stop(self) -> None:
+        """The emergency stop; only `reset` ends it."""
+        self.latched |= Cause.ESTOP
+
+    def reset(self, person: str) -> str:
+        """A person has looked and allows motion again; gives what is to be written down. The next command counts, not the
+        last one. Raises WrongUse where nobody is named."""
+        if not person.strip():
+            raise WrongUse("An emergency stop is reset by a person, who is named.")
+        was = Cause(int(np.bitwise_or.reduce(self.latched)))
+        self.latched[:] = 0
+        self.good[:] = False
+        return f"{person} reset {was.words()}"
+
+    def hold(self, on: bool = True) -> None:
+        """Be safe while it is on; not latched."""
+        self.held[:] = on
+
+    # -- every step
+
+    def step(self, now: float, command: Command | None, seen: Seen) -> np.ndarray:
+        """What the devices are to do in the next `limits.period_s`: (copies, channels), always within the limits."""
+        if command is not None:
+            self._hear(now, command)
+        self.cause = self._causes(now, seen) | self.latched
+        free = self.cause == 0
+        self.since = np.where(free, np.nan, np.where(np.isnan(self.since), now, self.since))
+        self.freed = np.where(free, np.where(np.isnan(self.freed), now, self.freed), np.nan)
+        moves = free & (now - self.freed >= self.limits.rearm_s - 1e-9)
+        target = np.where(moves[:, None], self._wanted(seen), self._safe(now))
+        used = (moves & np.any(self.asked != self.rest, axis=1)) * self.dt
+        self.session_s, self.day_s = self.session_s + used, self.day_s + used
+        self.value, self.slope = self._guided(target, seen)
+        return self.value
+
+    def _hear(self, now: float, c: Command) -> None:
+        """Take up each command that is newer, in order and in time, from who holds the lease."""
+        told, self.told = c.seq != self.told, c.seq
+        new = told & (c.seq > self.seq)
+        fit = (c.lease == self.lease) & (self.lease != 0) & (c.brain >= self.brain) & (c.brain <= now + FUTURE_S)
+        fit &= c.written <= now + FUTURE_S
+        if c.values.shape[1] != len(self.low):  # too few or too many: nobody knows which is which
+            values, good = self.asked, np.zeros(self.copies, bool)
+        else:
+            with np.errstate(invalid="ignore"):
+                near = np.abs(c.values - self.middle) <= self.limits.absurd * self.span
+            values, good = c.values, near.all(axis=1)
+        self.refused += told & ~(new & fit)
+        took = new & fit
+        fresh = took & good & np.any(values != self.asked, axis=1)
+        self.changed = np.where(fresh | np.isinf(self.changed) & took, now, self.changed)
+        self.asked = np.where((took & good)[:, None], values, self.asked)
+        self.seq = np.where(took, c.seq, self.seq)
+        self.brain, self.written = np.where(took, c.brain, self.brain), np.where(took, c.written, self.written)
+        self.good = np.where(took, good, self.good)
+        self.alive = np.where(took, c.alive, self.alive)
+
+    def _causes(self, now: float, seen: Seen) -> np.ndarray:
+        lim = self.limits
+        still = np.all(self.asked == self.rest, axis=1)
+        found = {
+            Cause.SILENT: self.seq == 0,
+            Cause.LEASE: self.lease == 0,
+            Cause.NUMBERS: ~self.good,
+            Cause.STALE: ~(now - self.brain <= self.stale_s),
+            Cause.LATE: ~(now - self.written <= lim.command_s),
+            Cause.PERSIST: (now - self.changed > lim.persist_s) & ~still,
+            Cause.DEVICE: ~(now - seen.heard <= lim.heartbeat_s),
+            Cause.CAP: (self.session_s >= lim.session_s) | (self.day_s >= lim.day_s),
+            Cause.PARENT: self.orphan,
+            Cause.HELD: self.held,
+        }
+        if lim.dead_man or "hand" in lim.modes:
+            found[Cause.DEADMAN] = ~self.alive
+        if lim.force is not None:
+            found[Cause.FORCE] = ~(seen.force <= lim.force)
+        if lim.torque is not None:
+            found[Cause.TORQUE] = ~(seen.torque <= lim.torque)
+        if "separation" in lim.modes:
+            found[Cause.DISTANCE] = ~(seen.distance > lim.stop_m)
+        if self.placed:
+            found[Cause.WORKSPACE] = ~np.isfinite(seen.points).all(axis=(1, 2)) | self._trespass(seen.points)
+        cause = np.zeros(self.copies, np.int64)
+        for bit, there in found.items():
+            cause |= np.where(there, int(bit), 0)
+        return cause
+
+    def _wanted(self, seen: Seen) -> np.ndarray:
+        target = np.clip(self.asked, self.low, self.high)
+        if "separation" in self.limits.modes:
+            near, far = self.limits.stop_m, self.limits.slow_m
+            share = np.clip((seen.distance - near) / (far - near), 0.0, 1.0)
+            target = np.where(self.speeds, target * share[:, None], target)
+        return target
+
+    def _safe(self, now: float) -> np.ndarray:
+        target = np.where(self.keeps, self.value, self.safe)
+        if self.limits.retract:
+            back = (self.cause & (Cause.FORCE | Cause.TORQUE) > 0) & (now - self.since <= self.limits.retract_s)
+            back &= self.latched == 0
+            target = np.where(back[:, None], self.limits.retract, target)
+        return target
+
+    def _guided(self, target: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """One step towards the target, where a stop begun after it would still end inside the workspace; else that stop is
+        begun now. It was found to end inside by the step before."""
+        value, slope = self._ramp(target)
+        lim, cols = self.limits, self.moving
+        if not self.placed:
+            return value, slope
+        back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
+        here = seen.points[:, self.point, self.axis]
+        kept = np.zeros(here.shape, bool)
+        if lim.allowed:
+            low = np.array(lim.allowed.low)[self.axis] + lim.margin
+            high = np.array(lim.allowed.high)[self.axis] - lim.margin
+            kept = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
+        if self.kept_out or lim.apart:
+            first, last = seen.points.copy(), seen.points.copy()
+            first[:, self.point, self.axis] -= np.where(kept, 0.0, back)
+            last[:, self.point, self.axis] += np.where(kept, 0.0, forth)
+            kept |= self._nears(seen.points, first, last)[:, self.point]
+        if kept.any():
+            stop_value, stop_slope = self._ramp(np.where(self.speeds, 0.0, self.value))
+            value[:, cols] = np.where(kept, stop_value[:, cols], value[:, cols])
+            slope[:, cols] = np.where(kept, stop_slope[:, cols], slope[:, cols])
+        return value, slope
+
+    def _ramp(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return ramp(self.value, self.slope, target, self.low, self.high, self.steep, self.bend, self.dt)
+
+    def _nears(self, here: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Whether something in the box from `first` to `last` is within the margin of a place that is kept out of (or of the
+        distance that points keep), and nearer to it than `here`: (copies, points); all are (copies, points, 3)."""
+        margin = self.limits.margin
+        met = np.zeros(here.shape[:2], bool)
+        for keep in self.kept_out:
+            now, then = (_apart(keep, a, b) for a, b in ((here, here), (first, last)))
+            met |= (then < margin) & (then < now - 1e-12)
+        for i, j in combinations(range(here.shape[1]) if self.limits.apart else (), 2):
+            gap = np.maximum(np.maximum(first[:, i] - last[:, j], first[:, j] - last[:, i]), 0.0)
+            then, now = np.sqrt((gap * gap).sum(axis=1)), np.linalg.norm(here[:, i] - here[:, j], axis=1)
+            close = (then < (self.limits.apart or 0.0) + margin) & (then < now - 1e-12)
+            met[:, i] |= close
+            met[:, j] |= close
+        return met
+
+    def _trespass(self, points: np.ndarray) -> np.ndarray:
+        """Whether a point is in a place that is kept out of: (copies). From outside the workspace it may still go in."""
+        inside = np.zeros(len(points), bool)
+        for keep in self.kept_out:
+            inside |= (_apart(keep, points, points) < -1e-9).any(axis=1)
+        return inside
+
+
+def _apart(keep: Sphere | Box, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """How far the box from `first` to `last` (copies, points, 3) is from a sphere or box, negative where they meet."""
+    if isinstance(keep, Sphere):
+        center = np.array(keep.center)
+        off = np.maximum(np.maximum(first - center, center - last), 0.0)
+        return np.sqrt((off * off).sum(axis=2)) - keep.radius
+    gap = np.maximum(first - np.array(keep.high), np.array(keep.low) - last)
+    outside = np.maximum(gap, 0.0)
+    return np.sqrt((outside * outside).sum(axis=2)) + np.minimum(gap.max(axis=2), 0.0)
