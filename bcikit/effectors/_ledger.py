@@ -6,7 +6,6 @@ Amounts are booked before they are used, in portions: a crash costs up to one po
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -31,6 +30,8 @@ class Ledger:
     def __init__(
         self, device: str, home: Path | None = None, wall: Callable[[], float] = time.time, portion: float = PORTION
     ):
+        import fcntl
+
         folder = made((home or _home()) / "effectors")
         self.path, self.wall, self.portion = folder / f"{device}.json", wall, portion
         self._lock = os.open(folder / f"{device}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -158,10 +158,7 @@ def read(path: Path, home: Path | None = None) -> Limits:
     wrong in it."""
     limits, raw = parse(path)
     if path.resolve().parent != PACKAGED.resolve():
-        try:
-            signature = _signature(path).read_text().strip()
-        except (OSError, UnicodeError):
-            signature = ""
+        signature = signature_of(path)
         if not keys.verify(raw, ABOUT, signature, home):
             raise FileTrouble(
                 f"The limits {path} are not signed by this device.",
@@ -171,11 +168,17 @@ def read(path: Path, home: Path | None = None) -> Limits:
     return limits
 
 
-def sign(path: Path, home: Path | None = None) -> Limits:
-    """Check a file and sign it as it stands."""
-    limits, raw = parse(path)
-    _signature(path).write_text(keys.sign(raw, ABOUT, home) + "\n")
-    return limits
+def sign(path: Path, home: Path | None = None) -> None:
+    """Sign a file as it stands, once it was checked."""
+    _signature(path).write_text(keys.sign(Toml(path).text.encode(), ABOUT, home) + "\n")
+
+
+def signature_of(path: Path) -> str:
+    """What stands beside a file as its signature; '' where nothing does."""
+    try:
+        return _signature(path).read_text().strip()
+    except (OSError, UnicodeError):
+        return ""
 
 
 def _signature(path: Path) -> Path:

@@ -1,0 +1,69 @@
+"""Feedback to the person: a neurofeedback value as a bar, or touch as the strength of a vibration motor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..core.parts import Report, Setting, Sink
+from ..core.stream import Chunk, Stream
+
+WIDTH = 40
+
+
+@dataclass(eq=False)
+class Feedback(Sink):
+    """Shows each channel as a strength from 0 (at `low`) to 1 (at `high`), smoothed over `smooth` seconds. `show` takes the
+    strengths: a page, a tone or a motor puts its own there; by default a bar is drawn. It is 0 while nobody knows better: at
+    the start, after NaN, when data stop, and at the end. Raises WrongUse where low is not below high."""
+
+    kind: ClassVar[str] = "effector"
+    inline: ClassVar[bool] = True
+
+    low: Annotated[float, Setting("value shown as nothing, in the unit of the channels")] = 0.0
+    high: Annotated[float, Setting("value shown as full")] = 1.0
+    smooth: Annotated[float, Setting("time constant", "s", low=0, high=60)] = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.low < self.high:
+            raise WrongUse(f"feedback: low={self.low:g} is not below high={self.high:g}.")
+        self.show: Callable[[np.ndarray], None] = _bar
+        self.strength = np.zeros(0)
+
+    def open(self, s: Stream, permit: Any) -> None:
+        super().open(s, permit)
+        self.strength = np.zeros(int(np.prod(s.shape)))
+        self._share = 1.0 if not (s.rate and self.smooth) else 1 - float(np.exp(-1 / (s.rate * self.smooth)))
+
+    def send(self, c: Chunk) -> None:
+        for row in np.asarray(c.data, float).reshape(len(c), -1):
+            wanted = np.clip((row - self.low) / (self.high - self.low), 0.0, 1.0)
+            self.strength = np.where(np.isfinite(wanted), self.strength + self._share * (wanted - self.strength), 0.0)
+        if len(c):
+            self.show(self.strength)
+
+    def pulse(self, report: Report) -> None:
+        if report.status.state != "streaming" and self.strength.any():
+            self.safe()
+
+    def safe(self) -> None:
+        self.strength = np.zeros_like(self.strength)
+        if len(self.strength):
+            self.show(self.strength)
+
+    def close(self) -> None:
+        if self.strength.any():
+            self.safe()
+
+    @classmethod
+    def examples(cls) -> Iterator[Any]:
+        yield cls(low=-20, high=20)
+
+
+def _bar(strength: np.ndarray) -> None:
+    print("  ".join(f"{'#' * round(WIDTH * s):{WIDTH}}" for s in strength[:2]), end="\r", flush=True)
