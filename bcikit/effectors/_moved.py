@@ -164,7 +164,7 @@ class Moved(Sink):
             device.close()
 
     @classmethod
-    def commands(cls, seconds: float = 2.0, rate: float = 50.0) -> Recording:
+    def commands(cls, seconds: float = 4.0, rate: float = 50.0) -> Recording:
         """Simulated commands of the kind it takes: slow waves about rest, a tenth of a unit high. For examples and tests."""
         t = np.arange(round(seconds * rate)) / rate
         rest = np.array(cls.takes.rest)

@@ -115,7 +115,7 @@ class Stimulator(Sink):
             book.close()
 
     @classmethod
-    def commands(cls, seconds: float = 1.0, rate: float = 50.0) -> Recording:
+    def commands(cls, seconds: float = 4.0, rate: float = 50.0) -> Recording:
         """Simulated: a sensation that comes and goes."""
         t = np.arange(round(seconds * rate)) / rate
         rows = np.array([sensation(x, seconds=1 / rate) for x in np.sin(2 * np.pi * t)])
