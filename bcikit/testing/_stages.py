@@ -52,11 +52,14 @@ class Case:
 
     def run(self, stage: Stage | None = None, cuts: Sequence[int] = (), source: Recording | None = None) -> Recording:
         """The output for the whole input (one chunk, unless cut), of a fresh stage unless one is given."""
-        source, stage = source or self.input, stage or self.fresh()
-        if stage.learns_from:  # the Pipeline teaches it
-            stage = Pipeline([stage])
+        source, stage = source or self.input, _taught(stage or self.fresh())
         out = stage.start(source.stream)
         return Recording(out, tuple(stage.step(c) for c in source.recut(cuts)))
+
+
+def _taught(stage: Stage) -> Stage:
+    """The stage; one that learns, within a Pipeline, which teaches it."""
+    return Pipeline([stage]) if stage.learns_from else stage
 
 
 def _buildable(stage: Stage) -> bool:
@@ -131,7 +134,7 @@ def causal(case: Case) -> None:
 def keeps_its_hands_off(case: Case) -> None:
     """3. The input is not changed, and nothing of it, nor of an output, is kept by reference."""
     clean = case.run(cuts=(50,) * 9)
-    stage = case.fresh()
+    stage = _taught(case.fresh())
     stage.start(case.input.stream)
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for c in case.input.recut((50,) * 9):
@@ -154,7 +157,7 @@ def restart_is_fresh(case: Case) -> None:
     case.run(stage, source=_other(case.input))
     stage.restore(case.stage.learned())
     _same(clean, case.run(stage), "after a restart")
-    one, two = case.fresh(), case.fresh()
+    one, two = _taught(case.fresh()), _taught(case.fresh())
     one.start(case.input.stream)
     two.start(case.input.stream)
     outs = []
@@ -173,14 +176,14 @@ def saves_and_loads(case: Case, at: int | None = None) -> None:
     clean = case.run()
     n = len(case.input.data)
     for cut in (0, 1, n // 2, n - 3) if at is None else (at % n,):
-        first = case.fresh()
+        first = _taught(case.fresh())
         first.start(case.input.stream)
         head, tail = case.input.chunks[0].cut(cut, case.input.stream.rate)
         a = first.step(head)
         state, learnt = first.state(), first.learned()
         first.step(tail)  # what goes on must not reach what was saved
         state, learnt = _through_a_file(state), _through_a_file(learnt)
-        second = case.fresh()
+        second = _taught(case.fresh())
         second.start(case.input.stream)
         second.restore(learnt)
         second.restore(state)

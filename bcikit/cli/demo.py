@@ -1,0 +1,47 @@
+"""bcikit demo: A simulated person with a simulated implant drives a cursor: on a page of the browser, or headless."""
+
+from __future__ import annotations
+
+import click
+
+GROUP = "Stream"
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["cursor"]), default="cursor")
+@click.option("--channels", type=click.IntRange(8, 16384), default=1024, show_default=True, metavar="N")
+@click.option("--side", type=click.IntRange(2, 60), default=6, show_default=True, metavar="N", help="The grid is N x N.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, metavar="N")
+@click.option("--seconds", type=click.FloatRange(1, 86_400), metavar="S", help="Of use; headless 60, else without end.")
+@click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
+@click.option("--json", "as_json", is_flag=True, help="Lines of JSON, the last one with the scores.")
+@click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
+def command(
+    what: str, channels: int, side: int, seed: int, seconds: float | None, headless: bool, as_json: bool, record: str | None
+) -> None:
+    """A simulated person with a simulated implant learns to drive a cursor (three minutes of calibration), then goes
+    from cell to cell of a grid.
+
+    \b
+    bcikit demo cursor --headless --seed 1 --json
+
+    bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
+    that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.
+    """
+    import json
+
+    from ..core.clock import JumpClock
+    from ..tasks.play import ceiling, play
+
+    for line in play(channels, side, seed, seconds or 60.0, JumpClock(), record):
+        if as_json:
+            click.echo(json.dumps(line))
+        elif "bits_per_s" in line:
+            click.echo(f"{line['phase']:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
+    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds or 60.0)}
+    if as_json:
+        click.echo(json.dumps(last))
+    else:
+        click.echo(
+            f"{last['bits_per_s']:.2f} bits/s of {last['ceiling_bits_per_s']:.2f} that this person could reach (simulated)"
+        )

@@ -1,0 +1,198 @@
+"""Cursor velocity by a Kalman filter that learns from use: what the screen shows tells what was intended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+
+from ...core.errors import WrongUse
+from ...core.label import SIMULATED
+from ...core.parts import Setting
+from ...core.stream import Channel, Event, Recording, Stream, recording
+from ._intention import rotated, towards
+from .kalman import Kalman
+
+SCREEN = (
+    "cursor x",
+    "cursor y",
+    "target x",
+    "target y",
+    "target size",
+)  # channels of the screen, in widths of the workspace
+TEACHERS = ("towards", "refit")
+SPREAD = 0.5  # of an intention along one axis, to a full push
+
+
+@dataclass(eq=False)
+class Steering(Kalman):
+    """`kalman` whose state is the intended cursor velocity, and which refits itself at each event `recalibrate`.
+
+    Input (bins, channels): counts or power of the neurons (all channels of kind spikes or power, unless named), and the
+    channels of the screen, `cursor x`, `cursor y`, `target x`, `target y`, `target size`, which are not decoded but tell,
+    bin by bin, what must have been intended. Output (bins, 2): velocity, widths of the workspace a second; no delay of its
+    own. What was intended: `towards` the target with a push that falls near it (Willett 2017), or by `refit` (Gilja 2012).
+    With `feed`, what firing the cursor's own position explains is taken off first, as ReFIT does. An event's value `fresh`
+    forgets what came before it. Before it has learnt anything it is at rest. Raises WrongUse where the screen's channels
+    are missing, or are others than it learnt from.
+    """
+
+    exempt: ClassVar = {
+        f"setting {n}": "it acts in learning"
+        for n in ("ridge", "shrinkage", "speed", "teacher", "feed", "hold_s", "near_s", "memory_s", "root")
+    }
+    learns_from: ClassVar = ("recalibrate",)
+
+    outputs: Annotated[tuple[str, ...], Setting("names of the velocities, in the order of Y")] = ("x", "y")
+    unit: Annotated[str, Setting("unit of the velocities")] = "1/s"
+    shrinkage: Annotated[float, Setting("how far R is drawn to its diagonal", low=0, high=1)] = 0.3
+    speed: Annotated[float, Setting("of the cursor at a full push", "1/s", low=0.01, high=100)] = 1.4
+    teacher: Annotated[str, Setting("how the intention is told from the screen", choices=TEACHERS)] = "towards"
+    feed: Annotated[bool, Setting("take off what the cursor's position explains")] = False
+    hold_s: Annotated[
+        float | None,
+        Setting("time constant of the intention: shorter follows faster; none: learnt, as ReFIT does", "s", low=0.01),
+    ] = 0.1
+    near_s: Annotated[float, Setting("nearer than a way of so long at full speed the push falls", "s", low=0.01)] = 0.2
+    memory_s: Annotated[float, Setting("how far back it learns from", "s", low=5, high=3600)] = 180.0
+
+    # -- learning
+
+    def fit_use(self, X: Any, cursor: Any, target: Any, size: Any, velocity: Any, step_s: float) -> Self:
+        """Learn from use: counts X (bins, channels), and bin by bin the cursor, target (bins, 2), its half width (bins) and
+        the velocity (bins, 2) that was decoded; `step_s` seconds of a bin. A jump of the target begins a new movement."""
+        if self.teacher == "refit":
+            push, weight = rotated(cursor, target, size, velocity, self.speed)
+        else:
+            push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
+        return self.fit_push(X, push, weight, step_s, cursor)
+
+    def fit_push(
+        self, X: Any, push: np.ndarray, weight: np.ndarray, step_s: float, cursor: np.ndarray | None = None
+    ) -> Self:
+        """Learn from intentions (bins, 2), at most 1 long, each of a weight (bins); NaN and weight 0 are left out. Raises
+        WrongUse where too little is left."""
+        x = self._seen(np.asarray(X, float))
+        keep = np.flatnonzero((weight > 0) & np.isfinite(push).all(axis=1) & np.isfinite(x).all(axis=1))
+        if len(keep) < 100 or np.linalg.matrix_rank(push[keep]) < 2:
+            raise WrongUse(
+                f"steering cannot learn from {len(keep)} bins with a known intention.",
+                "It needs some seconds in all directions.",
+            )
+        x, y, w = x[keep], self.speed * push[keep], weight[keep, None] / weight[keep].sum()
+        follows = np.diff(keep) == 1
+        given = [y, np.asarray(cursor, float)[keep]] if self.feed and cursor is not None else [y]
+        D = np.column_stack([*given, np.ones(len(y))])
+        G = (D * w).T @ D
+        G[np.arange(2), np.arange(2)] += self.ridge / len(y)
+        B = np.linalg.solve(G, (D * w).T @ x)  # (2 [+ 2] + 1, channels)
+        rest = x - D @ B
+        R = (rest * w).T @ rest
+        own = np.diag(R).copy()
+        R *= 1 - self.shrinkage
+        R[np.diag_indices_from(R)] = np.where(own > 1e-9, own, np.inf)
+        if self.hold_s is None:
+            before, after = y[:-1][follows], y[1:][follows]
+            A = np.linalg.lstsq(before, after, rcond=None)[0].T
+            left = after - before @ A.T
+            W = left.T @ left / len(left)
+        else:  # learnt from a slow decoder's use it would be slow, and make the next one slower
+            a = float(np.exp(-step_s / self.hold_s))
+            A, W = a * np.eye(2), (1 - a * a) * (SPREAD * self.speed) ** 2 * np.eye(2)
+        self.solve(A, W, B[:2].T, R, B[-1], np.zeros(2))  # at rest nothing is intended
+        self.position_ = B[2:4].T if len(given) > 1 else np.zeros((x.shape[1], 2))  # counts for a width
+        return self
+
+    # -- the stage
+
+    def setup(self, s: Stream) -> Stream:
+        neurons = s.pick(self.channels) if self.channels else s.of_kind("spikes", "power")
+        if not set(SCREEN) <= set(s.names):
+            raise WrongUse(
+                f"steering sees no screen in {s.name}.",
+                f"It learns from the channels {', '.join(SCREEN)}.",
+                "Use a board that brings them, or kalman, which learns beforehand.",
+            )
+        if not hasattr(self, "K_"):
+            n = len(neurons)
+            self.solve(0.9 * np.eye(2), np.eye(2), np.zeros((n, 2)), np.ones(n))
+            self.position_ = np.zeros((n, 2))
+        self.screen, named = s.pick(SCREEN), self.channels
+        self.channels = tuple(s.names[i] for i in neurons)
+        try:
+            out = super().setup(s)
+        finally:
+            self.channels = named
+        self.step_s, self.settle = 1 / s.rate, 2 * self.settle  # counts are few: a rail is very many
+        self._past = np.zeros((round(self.memory_s * s.rate), len(neurons) + len(SCREEN) + 2), np.float32)
+        self._count = 0  # bins seen since the start, or since what was forgotten
+        return out
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        fed = x
+        if self.feed and self.position_.any():
+            fed = x.copy()
+            fed[:, self.columns] = _each(x[:, self.screen[:2]], self.position_, fed[:, self.columns])
+        y = super().rows(fed)
+        at = (self._count + np.arange(len(x))) % len(self._past)
+        keep = slice(max(len(x) - len(self._past), 0), None)
+        self._past[at[keep]] = np.concatenate([x[:, self.columns], x[:, self.screen], y], axis=1)[keep]
+        self._count += len(x)
+        return y
+
+    def adapt(self, event: Event) -> None:
+        """Refit on what is remembered, if that is enough. value `fresh`: forget it afterwards."""
+        n, size = len(self.columns), len(self._past)
+        past = np.roll(self._past, -(self._count % size), axis=0)[-min(self._count, size) :]
+        screen = past[:, n : n + len(SCREEN)].astype(float)
+        with suppress(WrongUse):  # what is asked for too soon must not end the loop
+            self.fit_use(past[:, :n], screen[:, :2], screen[:, 2:4], screen[:, 4], past[:, n + len(SCREEN) :], self.step_s)
+        self._ready()
+        if event.value == "fresh":
+            self._count = 0
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        super().restore(kept)
+        if "K_" in kept:
+            self._ready()
+
+    def gap(self, seconds: float) -> None:
+        """At rest again; what is remembered of use stays."""
+        self._now = self._rest()
+
+    @classmethod
+    def examples(cls) -> Iterator[Any]:
+        use = _use()
+        past = use.data[:600].astype(float)
+        screen = (past[:, 8:10], past[:, 10:12], past[:, 12], past[:, 10:12] - past[:, 8:10])
+        refit: dict[str, Any] = {"teacher": "refit", "feed": True, "hold_s": None, "outputs": ("vx", "vy"), "unit": "mm/s"}
+        for some, more in (([0, 2, 3, 5, 7], {}), ([1, 2, 4, 5, 6], refit)):
+            one = cls(channels=tuple(f"u{k}" for k in some), memory_s=5.0, **more)
+            yield one.fit_use(past[:, some], *screen, 0.02), use
+
+
+def _each(cursor: np.ndarray, load: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Counts without what the position explains, row by row, so that no rounding depends on how many there are."""
+    return np.stack([row - load @ at for row, at in zip(counts, cursor, strict=True)]) if len(counts) else counts
+
+
+def _use(n: int = 1000, units: int = 8, rate: float = 50.0) -> Recording:
+    """Simulated counts of a few units while a cursor goes from target to target, and two recalibrations."""
+    rng = np.random.default_rng(0)
+    at, target, rows = np.zeros(2), np.zeros(2), []
+    way = rng.standard_normal((2, units))
+    for k in range(n):
+        if k % 60 == 0:
+            target = rng.uniform(-0.4, 0.4, 2)
+        push = (target - at) * 4
+        rows.append([*rng.poisson(np.maximum(20 + 12 * push @ way, 0) / rate), *at, *target, 0.05])
+        at = at + push / rate + 0.01 * rng.standard_normal(2)
+    channels = (
+        *(Channel(f"u{k}", "spikes", "count") for k in range(units)),
+        *(Channel(name, "position", "") for name in SCREEN),
+    )
+    events = (Event(700, "recalibrate"), Event(900, "recalibrate", "fresh"))
+    return recording(Stream("simulated use", rate, channels, label=SIMULATED), np.array(rows), events)

@@ -1,0 +1,138 @@
+"""The loop closed: a board of counts, a decoder that learns from use, a cursor behind the Gate, and a person who sees it.
+
+    loop = ClosedLoop(Units(n=192, seed=1), Steering(), Grid([1], 0.02), clock=JumpClock(), gate=Gate())
+    for moment in loop.run(calibrate=True, seconds=60):
+        ...
+
+Everything that the decoder learns from is in the board's stream (what the screen showed) and its events, so a replay of the
+recording gives the same decoder to the byte. `hand`: a person's push instead of the simulated one's (`you drive`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..acquire.units import Units
+from ..core.clock import WALL, Clock
+from ..core.loop import Gate, Loop
+from ..core.parts import Sink, Stage
+from ..core.pipeline import Pipeline
+from ..core.stream import Chunk
+from ..decode.kinematics.steering import Steering
+from ..effectors.cursor import Cursor
+from ._targets import Targets
+from .world import Scene
+
+# calibration as it is done: watch, then use and refit (seconds, part of the cursor that the computer moves)
+BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A bin: its chunk as it left the decoder, counts as they came, who moves, and what the task said."""
+
+    chunk: Chunk
+    counts: np.ndarray
+    phase: str
+    hit: bool
+    wrong: bool
+
+
+class ClosedLoop:
+    """One person, real in `hand` or simulated, in a running loop. `pause`, `recalibrate` and `stop` may be called from any
+    thread; `stop` ends it after the bin in hand and holds the cursor."""
+
+    def __init__(
+        self, board: Units, decoder: Steering, task: Targets, gate: Gate, clock: Clock = WALL, more: tuple[Stage, ...] = ()
+    ) -> None:
+        self.board, self.decoder, self.task = board, decoder, task
+        self.scene = Scene([board.seed], task, board.bin_s)
+        self.cursor = Cursor()
+        self.loop = Loop(board, Pipeline([decoder, *more]), gate, clock)
+        self.loop.add(self.cursor)
+        self.hand: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None = None
+        self.phase = "use"
+        self._asked: list[str] = []
+
+    def add(self, sink: Sink, at: str = "board") -> None:
+        """A recorder or view beside the cursor."""
+        self.loop.add(sink, at)
+
+    def run(self, calibrate: bool = True, seconds: float | None = None) -> Iterator[Moment]:
+        """Bin after bin: the calibration's blocks, then use for so many seconds (without end: None)."""
+        plan = [*BLOCKS] if calibrate else []
+        total = None if seconds is None else sum(s for s, _ in plan) + seconds
+        ends = np.cumsum([s for s, _ in plan]) / self.board.bin_s
+        self.scene.people.learn(self.decoder.speed, 0.6)
+        bins, block = 0, 0
+        chunks = self.loop.chunks(total)
+        self._counts = np.zeros(self.board.n, np.float32)
+        while True:
+            if bins and block < len(plan) and bins >= ends[block] - 0.5:
+                block += 1
+                self.loop.mark("recalibrate", "fresh" if block == 1 else None)
+                if block == len(plan):
+                    self.task.fresh()
+            self._set(plan[block] if block < len(plan) else None, bins)
+            chunk = next(chunks, None)
+            if chunk is None:
+                return
+            if not len(chunk):
+                continue
+            bins += 1
+            yield self._after(chunk)
+
+    def _set(self, block: tuple[float, float] | None, bins: int) -> None:
+        """Before a bin: who moves the cursor, what the screen shows, what is intended."""
+        self.phase = "use" if block is None else "watch" if block[1] == 1 else "calibrate"
+        if bins == 0:
+            return  # the board is not open yet
+        scene, speed, near = self.scene, self.decoder.speed, self.decoder.near_s
+        self.cursor.assist = 0.0 if block is None else block[1]
+        self.cursor.help = scene.help(speed, near)[0]
+        if self.board.neurons.open_loop != (self.phase == "watch"):
+            self.board.observe(self.phase == "watch")
+        self.board.show(scene.cursor[0], self.task.target[0], self.task.size[0])
+        scene.look()
+        push, closed = scene.push[0], bool(scene.closed[0])
+        if self.hand is not None:
+            push, closed = self.hand(scene.cursor[0])
+            scene.push[0] = push
+        self.board.intend(push[0], push[1], closed)
+
+    def _after(self, chunk: Chunk) -> Moment:
+        hit, wrong = self.scene.judge(self.cursor.place[None].copy(), self.cursor.moved[None].copy())
+        for name, so in (("hit", hit[0]), ("wrong", wrong[0])):
+            if so:
+                self.loop.mark(name, int(self.task.goal[0]))
+        return Moment(chunk, self._counts, self.phase, bool(hit[0]), bool(wrong[0]))
+
+    # -- from outside
+
+    def recalibrate(self) -> None:
+        """Refit on what is remembered, behind the bin to come."""
+        self.loop.mark("recalibrate")
+
+    def pause(self, on: bool) -> None:
+        """Hold the cursor where it is, or let it go."""
+        self.cursor.held = on
+
+    def stop(self) -> None:
+        """End, at once for the cursor."""
+        self.cursor.held = True
+        self.loop.stop()
+
+    def facts(self) -> dict[str, Any]:
+        """How the task went since the calibration."""
+        task = self.task
+        return {
+            "bits_per_s": float(task.bits_per_s()[0]),
+            "correct": int(task.correct[0]),
+            "wrong": int(task.wrong[0]),
+            "seconds_to_target": float(task.seconds_to_target()[0]),
+            "path_efficiency": float(task.path_efficiency()[0]),
+        }

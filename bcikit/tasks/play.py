@@ -1,0 +1,60 @@
+"""The cursor demo without a page: calibration, then the grid, as lines of plain values; and what could be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..acquire.units import Units
+from ..core.clock import Clock
+from ..decode.kinematics.steering import Steering
+from ..simulate.loop_facts import fact, fingerprint
+from .closed_loop import ClosedLoop
+from .grid import Grid
+from .world import STEP_S, Scene
+
+SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless person's gain is chosen
+
+
+def play(
+    units: int, side: int, seed: int, seconds: float, clock: Clock, record: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """A line every ten seconds, the last one with the scores. Simulated."""
+    from ..ethics.gate import Gate
+
+    loop = ClosedLoop(Units(n=units, seed=seed), Steering(), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock)
+    if record is not None:
+        from ..effectors.xdf import Xdf
+
+        loop.add(Xdf(path=record))
+    line: dict[str, Any] = {}
+    for k, moment in enumerate(loop.run(calibrate=True, seconds=seconds), 1):
+        if k % round(10 / STEP_S) == 0:
+            yield {"time_s": round(k * STEP_S, 3), "phase": moment.phase, "simulated": True, **loop.facts()}
+        line = {"time_s": round(k * STEP_S, 3), "phase": moment.phase}
+    yield {
+        **line,
+        "channels": units,
+        "side": side,
+        "seed": seed,
+        "simulated": True,
+        "parameters": fingerprint(),
+        **loop.facts(),
+    }
+
+
+def ceiling(side: int, seed: int, seconds: float) -> float:
+    """Bits a second of the same person, never looking away, if the very push were decoded, at the best of SPEEDS."""
+    return max(_noiseless(speed, side, seed, seconds) for speed in SPEEDS)
+
+
+def _noiseless(speed: float, side: int, seed: int, seconds: float) -> float:
+    scene = Scene([seed], Grid([seed], STEP_S, fact("dwell_s"), side), perfect=True)
+    scene.people.learn(speed, 0.0)
+    for _ in range(round(seconds / STEP_S)):
+        scene.look()
+        velocity = speed * scene.push
+        scene.judge(np.clip(scene.cursor + velocity * STEP_S, -0.5, 0.5), velocity)
+    return float(scene.task.bits_per_s()[0])
