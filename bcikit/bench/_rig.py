@@ -88,8 +88,9 @@ def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -
         done = time.monotonic()
         newest = float(np.max(c.time)) if np.ndim(c.time) == 0 or len(c) else math.nan
         if not len(rows.all):
-            begin = newest  # by the samples' time, which runs on while the loop catches up
-            most = round(1.2 * seconds * loop.stream.rate / max(loop.report().samples, 1)) + 1000
+            came = max(loop.report().samples, 1)
+            begin = newest - came / (loop.stream.rate or math.inf)  # by the samples' time, which runs on while it catches up
+            most = round(1.2 * seconds * loop.stream.rate / came) + 1000
             rows, stalls = Kept(most, len(names)), Kept(most)
             _hook(loop.line, marks)
         if not newest - begin >= WARM_S:
