@@ -58,7 +58,8 @@ def server():
     serving.server_close()
 
 
-def test_a_whole_file_comes_with_its_progress_and_only_once(server, tmp_path):
+def test_complaint_27_what_is_on_disk_is_not_asked_for_again(server, tmp_path):
+    """moabb#109, #626, #670: hosts die, and data on disk are still asked of them."""
     seen = []
     for _ in range(2):
         fetch(f"{server}/whole", tmp_path / "f", SUM, lambda *a: seen.append(a))

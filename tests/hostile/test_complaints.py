@@ -27,6 +27,7 @@ from bcikit.core.find import parts
 from bcikit.core.loop import Loop
 from bcikit.core.settings import settings_of
 from bcikit.core.stream import Recording
+from bcikit.decode._decoder import Decoder
 from bcikit.ethics.gate import Gate
 
 TESTS = Path(__file__).parent.parent
@@ -123,6 +124,18 @@ def test_complaint_23_a_mark_asks_nothing_of_the_board():
     for (event, _), when in zip(events, marked, strict=True):
         at = np.interp(when, r.time, r.index, right=r.index[-1] + (when - r.time[-1]) * 250)
         assert abs(event.index - at) < 5 and 0 < event.uncertainty < 0.02
+
+
+@pytest.mark.parametrize("name", [n for n, cls in parts("stage").items() if issubclass(cls, Decoder)])
+def test_complaint_29_an_average_reference_takes_a_rank_and_every_decoder_learns_all_the_same(name):
+    """pyRiemann#65, #95, meegkit#17: "must be positive definite". Here nobody has to drop a channel or to shrink by hand."""
+    for decoder, source in parts("stage")[name].examples():
+        X = np.asarray(source.data[:120], float)
+        y = decoder.predict(X)
+        lame = X - X.mean(axis=1, keepdims=True)
+        assert np.linalg.matrix_rank(lame[0]) == min(lame[0].shape[0] - 1, lame[0].shape[1])
+        p = type(decoder)(**decoder.settings()).fit(lame[:80], y[:80]).predict_proba(lame[80:])
+        assert np.isfinite(p).all() and np.ptp(p) > 0.1
 
 
 def test_complaint_30_what_shares_memory_tries_what_the_system_has(monkeypatch):
