@@ -1,4 +1,7 @@
-"""The main job as a person runs it: a board, one command, honest signals, a good file. Real driver, pty, processes."""
+"""The main job as a person runs it: a board, one command, honest signals, a good file. Real driver, pty, processes.
+
+python -m pytest tests/test_main_job.py -s -k "not equals"        # prints the figures
+"""
 
 from __future__ import annotations
 
@@ -80,6 +83,8 @@ def test_a_cyton_is_streamed_and_recorded_to_half_a_count(shared, tmp_path, allo
     starts = np.flatnonzero(np.abs(truth[:-5000] - eeg[0]).max(axis=1) <= CYTON_UV / 2)
     errors = [np.abs(truth[s : s + 5000] - eeg).max() for s in starts]
     assert min(errors) <= CYTON_UV / 2 + 0.01  # the GUI's text has two decimals
+    print(f"\nno faults: {last['rate_hz']:.2f} Hz, {last['lost']} lost, at most {min(errors) / CYTON_UV:.2f} counts off")
+    print(f"latency {last['latency_ms']}, of it arrival {last['arrival_ms']}, of it polling {last['polling_ms']} ms")
 
 
 def test_dropped_packets_are_counted_exactly(shared, tmp_path, allowed):
@@ -99,6 +104,7 @@ def test_dropped_packets_are_counted_exactly(shared, tmp_path, allowed):
     at = int(np.argmin(np.abs(truth - eeg[0]).max(axis=1)))
     where = at + got.index - got.index[0]
     assert np.abs(truth[where] - eeg).max() <= CYTON_UV / 2 + 0.01
+    print(f"\n3 % dropped: {last['lost']} of {len(got.data) + missing} lost by the count, {missing} missing in the file")
 
 
 @pytest.mark.parametrize("fault, back_within", [("--stall", 1.0), ("--vanish", 2.0)])
@@ -113,11 +119,14 @@ def test_silence_is_said_at_once_and_what_comes_back_is_taken_up(shared, tmp_pat
     before = told[quiet]
     assert before["age_s"] <= 0.3 + 0.1  # said within 0.3 s of the last sample; a tenth for the line itself
     again = next(t for t in told[quiet:] if t["state"] == "streaming")
-    assert again["time_s"] - before["time_s"] <= 2 + back_within
+    back = again["time_s"] - (before["time_s"] - before["age_s"]) - 2  # since the return; the line came a little later
+    assert back <= back_within + 0.1
     got = read(file)
     jumps = np.diff(got.index)
     assert (jumps > 1).sum() == 1 and abs(jumps.max() / 250 - 2) < (0.1 if fault == "--stall" else back_within + 0.1)
     assert len(got.data) + jumps.max() - 1 == pytest.approx(12 * 250, abs=5)
+    gap = f"{jumps.max() / 250:.2f} s missing in the file"
+    print(f"\n{fault} of 2 s: {before['state']} after {before['age_s']:.2f} s, back after {back:.2f} s, {gap}")
 
 
 def test_an_lsl_sender_killed_and_started_again(tmp_path, allowed):
@@ -176,6 +185,9 @@ def test_an_lsl_sender_killed_and_started_again(tmp_path, allowed):
     got = read(file)
     jumps = np.diff(got.index)
     assert (jumps > 1).sum() >= 1 and jumps.max() > 250  # the file shows the gap
+    print(
+        f"\nLSL, sender killed: {stale['state']} after {stale['age_s']:.2f} s, back {took:.2f} s after it was started again"
+    )
 
 
 RECORDINGS = [
