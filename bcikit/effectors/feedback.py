@@ -41,7 +41,7 @@ class Feedback(Sink):
         self._share = 1.0 if not (s.rate and self.smooth) else 1 - float(np.exp(-1 / (s.rate * self.smooth)))
 
     def send(self, c: Chunk) -> None:
-        for row in np.asarray(c.data, float).reshape(len(c), -1):
+        for row in np.asarray(c.data, float).reshape(len(c), len(self.strength)):
             wanted = np.clip((row - self.low) / (self.high - self.low), 0.0, 1.0)
             self.strength = np.where(np.isfinite(wanted), self.strength + self._share * (wanted - self.strength), 0.0)
         if len(c):
