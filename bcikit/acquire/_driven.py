@@ -6,7 +6,6 @@ port is watched, and it is connected again where that can be done. Times are mod
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -19,12 +18,12 @@ from ..core.clock import WALL, WallClock
 from ..core.errors import DeviceTrouble, WrongUse
 from ..core.parts import Board, Setting, Status
 from ..core.stream import Chunk, Event, Stream
+from ._again import LOOK_S, Again
 from ._brainflow import Layout, Session, trouble
 from ._clock import SampleClock
 from ._counter import PacketCounter
 
 POLL_S = 0.001  # between two looks at the driver's buffer when a sample is due
-LOOK_S = 0.05  # between two looks at whether the port is still there
 RATE_KNOWN = 0.001  # relative standard error at which the measured rate is compared with the stated one
 RATE_AFTER_S = 4.0
 RATE_WRONG = 0.005
@@ -44,7 +43,7 @@ class Driven(Board):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._session: Session | None = None
-        self._worker: _Worker | None = None
+        self._worker: Again | None = None
         self._closed = False
         self._state, self._note = "connecting", ""
 
@@ -264,7 +263,7 @@ class Driven(Board):
     def _leave(self, why: str) -> None:
         session, self._session = self._session, None
         self._state, self._note = "reconnecting", why
-        self._worker = _Worker(self, session)
+        self._worker = Again(self, session)
 
     def _returned(self, now: float) -> None:
         worker = self._worker
@@ -295,45 +294,6 @@ class Driven(Board):
         if session is not None:
             session.close()
         return DeviceTrouble(what, why, do or "Look at the board, then start again; --opt reconnect_s=... waits longer.")
-
-
-class _Worker:
-    """Closes the old session and connects anew, away from the loop, which goes on telling how it is."""
-
-    def __init__(self, board: Driven, old: Session | None) -> None:
-        self.board, self.old = board, old
-        self.result: tuple[Session, Layout] | None = None
-        self.error = DeviceTrouble("not tried")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="bcikit-reconnect", daemon=True)
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def cancel(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        if self.result is not None:
-            self.result[0].close()
-
-    def _work(self) -> None:
-        if self.old is not None:
-            self.old.close()
-        end = WALL.now() + self.board.reconnect_s
-        while not self._stop.is_set():
-            try:
-                self.result = self.board.connect(again=True)
-                return
-            except DeviceTrouble as error:
-                self.error = error
-            except Exception as error:  # nothing may be lost in a thread
-                self.error = DeviceTrouble(f"{self.board.part_name()} cannot be connected again: {error}")
-                return
-            if WALL.now() >= end:
-                return
-            self._stop.wait(LOOK_S)
 
 
 def implausible(x: np.ndarray) -> str:

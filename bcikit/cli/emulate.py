@@ -41,14 +41,17 @@ class _Ohms(click.ParamType):
         return ohms
 
 
+def _played(command: Any) -> Any:
+    """The options of those that can play a recording."""
+    command = click.option("--loop", is_flag=True, help="Begin the recording again at its end.")(command)
+    said = "Recording to stream (µV); without it a simulated signal."
+    return click.option("--file", type=click.Path(readable=False), help=said)(command)
+
+
 def _shared(command: Any) -> Any:
     """The options that every emulated device has."""
     for option in reversed(
         [
-            click.option(
-                "--file", type=click.Path(readable=False), help="Recording to stream (µV); without it a simulated signal."
-            ),
-            click.option("--loop", is_flag=True, help="Begin the recording again at its end."),
             click.option("--drop", type=float, default=0.0, metavar="P", help="Probability that a packet is lost."),
             click.option("--garble", type=float, default=0.0, metavar="P", help="Probability of random bytes at a packet."),
             click.option("--stall", type=_Span(), multiple=True, help="Silence: the radio is out of reach."),
@@ -84,6 +87,7 @@ _resistance = click.option("--resistance", type=_Ohms(), default="5000", help="O
 
 
 @command.command()
+@_played
 @_shared
 @_resistance
 @_link
@@ -99,6 +103,7 @@ def cyton(seconds: float | None, off: bool, **settings: Any) -> None:
 
 
 @command.command()
+@_played
 @_shared
 @_resistance
 @_link
@@ -110,6 +115,7 @@ def ganglion(seconds: float | None, **settings: Any) -> None:
 
 
 @command.command()
+@_played
 @_shared
 @_resistance
 @click.option("--board", type=click.Choice(["cyton", "daisy", "ganglion"]), default="cyton", help="What is under it.")
@@ -120,3 +126,16 @@ def wifi(seconds: float | None, **settings: Any) -> None:
     from bcikit.acquire.emulate.wifi import Wifi
 
     _run(Wifi(**settings), seconds)
+
+
+@command.command()
+@_shared
+@click.option("--channels", type=click.IntRange(1, 1024), default=128, help="Amplifier channels.  [128]")
+@click.option("--rate", type=click.Choice(["20000", "25000", "30000"]), default="30000", help="Samples a second.")
+@click.option("--address", default="127.0.0.1", help="Where it listens.")
+@click.option("--port", type=click.IntRange(0, 65534), default=5000, help="Of commands; waveforms at the next one.  [5000]")
+def rhx(seconds: float | None, rate: str, **settings: Any) -> None:
+    """An Intan controller behind the RHX software, on loopback."""
+    from bcikit.acquire.emulate.rhx import Rhx
+
+    _run(Rhx(rate=int(rate), **settings), seconds)
