@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 GROUP = "Consent"
+PASSPHRASE = click.option(
+    "--passphrase-file",
+    type=click.Path(readable=False, path_type=Path),
+    metavar="FILE",
+    help="Where the person's passphrase stands, in place of asking for it here.",
+)
 
 
 @click.group()
@@ -17,21 +24,57 @@ def command() -> None:
 @command.command()
 @click.argument("subject")
 @click.option(
-    "--purpose", default="research", show_default=True, help="For what: research, personal, education or clinical."
+    "--purpose",
+    default="research",
+    show_default=True,
+    help="For what: research, personal, education, clinical or identification.",
 )
 @click.option(
     "--sink", "sinks", multiple=True, required=True, help="view, record, effector, train; lsl, network, export, model."
 )
 @click.option("--days", default=365.0, show_default=True, help="How long it lasts.")
-def grant(subject: str, purpose: str, sinks: tuple[str, ...], days: float) -> None:
-    """Record that SUBJECT allows sinks for a purpose (attested by you, the operator)."""
+@click.option("--level", default="RAW", show_default=True, help="The most raw: RAW, SIGNAL, FEATURE, DECISION or AGGREGATE.")
+@click.option(
+    "--own", is_flag=True, help="SUBJECT signs it, with a passphrase; sinks that leave the device always need that."
+)
+@PASSPHRASE
+def grant(
+    subject: str,
+    purpose: str,
+    sinks: tuple[str, ...],
+    days: float,
+    level: str,
+    own: bool,
+    passphrase_file: Path | None,
+) -> None:
+    """Record that SUBJECT allows sinks for a purpose: attested by you, the operator, or signed by SUBJECT."""
     from ..ethics.consent import LEAVING, Consent
 
-    for g in Consent().grant(subject, purpose, sinks, days):
+    consent = Consent()
+    signs = own or passphrase_file is not None or any(s in LEAVING for s in sinks)
+    words = _words(consent, subject, passphrase_file, new=True) if signs else ""
+    for g in consent.grant(subject, purpose, sinks, days, passphrase=words, level=level):
         click.echo(_line(g))
         if set(g.sinks) & set(LEAVING):
             click.echo(f"  Note: {', '.join(g.sinks)} takes the data off this machine; others may keep what they get.")
-    click.echo(f"You attest that {subject} agreed. To take it back: bcikit consent revoke {subject}")
+    who = f"{subject} signed this." if signs else f"You attest that {subject} agreed."
+    click.echo(f"{who} To take it back: bcikit consent revoke {subject}")
+
+
+@command.command()
+@click.argument("subject")
+@click.option("--guardian", default="", metavar="NAME", help="SUBJECT is a minor, and NAME signs for them.")
+@PASSPHRASE
+def enrol(subject: str, guardian: str, passphrase_file: Path | None) -> None:
+    """Give SUBJECT a passphrase, with which alone what leaves the device can be allowed."""
+    from ..core.errors import NotConsented
+    from ..ethics.consent import Consent
+
+    consent = Consent()
+    if consent.enrolled(subject):
+        raise NotConsented(f"{subject} has a passphrase already.", "Only who knows it could change it.")
+    consent.enrol(subject, _asked(guardian or subject, passphrase_file, twice=True), guardian)
+    click.echo(f"{guardian or subject} now signs for {subject}. The passphrase is kept nowhere: nobody can restore it.")
 
 
 @command.command()
@@ -54,20 +97,80 @@ def show(subject: str | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("subject")
+def receipt(subject: str) -> None:
+    """Print SUBJECT's receipts, one JSON text each (ISO/IEC TS 27560 field names), to keep somewhere else."""
+    from ..ethics.consent import Consent
+
+    consent = Consent()
+    for g in consent.grants():
+        if g.subject == subject:
+            click.echo(consent.receipt(g.id))
+
+
+@command.command()
+@click.argument("subject")
 @click.option("--purpose", default=None, help="Only the grants for this purpose.")
 @click.option("--sink", "sinks", multiple=True, help="Only the grants with this sink.")
 def revoke(subject: str, purpose: str | None, sinks: tuple[str, ...]) -> None:
     """Take back what SUBJECT allowed; running programs stop at once."""
+    from time import localtime, strftime
+
+    from ..ethics import keys
     from ..ethics.consent import Consent
 
-    gone = Consent().revoke(subject, purpose, sinks)
+    consent = Consent()
+    gone = consent.revoke(subject, purpose, sinks)
     for g in gone:
         click.echo(f"taken back: {_line(g)}")
     click.echo(f"{subject}: {len(gone)} grants taken back; nothing leaves through them any more.")
+    if due := consent.due().get(keys.tag(subject)):
+        until = strftime("%Y-%m-%d", localtime(due))
+        click.echo(f"Recordings of {subject} kept here are to be destroyed by {until}: bcikit erase {subject}")
+
+
+def _words(consent: Any, subject: str, file: Path | None, new: bool) -> str:
+    """The person's passphrase; one is chosen where there is none yet."""
+    if consent.enrolled(subject):
+        return _asked(subject, file)
+    words = _asked(subject, file, twice=True)
+    if new:
+        consent.enrol(subject, words)
+    return words
+
+
+def _asked(who: str, file: Path | None, twice: bool = False) -> str:
+    """Raises NotConsented where there is nobody to ask."""
+    import sys
+
+    from ..core.errors import FileTrouble, NotConsented
+
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise FileTrouble(f"The passphrase file {file} cannot be read.", str(error)) from error
+    if not sys.stdin.isatty():
+        raise NotConsented(
+            f"Only {who} can allow what leaves this machine, with a passphrase, and there is no terminal to ask at.",
+            "What the operator attests reaches local sinks alone.",
+            "Type the command at a terminal, or give --passphrase-file FILE.",
+        )
+    if twice:
+        click.echo(
+            f"{who}: choose a passphrase of 8 characters or more. It signs what you allow, and is kept nowhere.", err=True
+        )
+    return click.prompt(f"Passphrase of {who}", hide_input=True, confirmation_prompt=twice, err=True)
 
 
 def _line(g: Any) -> str:
     from time import localtime, strftime
 
-    by = "attested by operator" if g.by == "operator" else "given by the person"
-    return f"{g.subject}  {g.purpose}  {', '.join(g.sinks)}  until {strftime('%Y-%m-%d', localtime(g.expires))}  ({by})"
+    by = {
+        "operator": "attested by operator",
+        "self": "given by the person at this terminal",
+        "person": "signed by the person",
+        "guardian": "signed by the guardian",
+    }[g.by]
+    level = "" if g.level == "RAW" else f"  no more raw than {g.level}"
+    until = strftime("%Y-%m-%d", localtime(g.expires))
+    return f"{g.subject}  {g.purpose}  {', '.join(g.sinks)}{level}  until {until}  ({by})"

@@ -1,48 +1,43 @@
-"""Who allowed what, for how long: grants, signed with this device's key so that an edited file allows nothing.
+"""Who allowed what, for how long: one grant a purpose, never bundled with another, signed so that an edited file allows
+nothing.
 
-    consent.json   all grants and revocations, one signed document, replaced as a whole
-    consent.epoch  a counter that each revocation raises, watched by every running permit; and the latest time seen
-    consent.lock   held by whoever changes the document
-
-The order within `revoke` (document, counter, wait for sends under way, disk) leaves no moment at which a crash brings a
-revoked grant back: a document older than the counter allows nothing, a newer one raises the counter.
+A grant of the person's own (or of a minor's guardian) is signed with the key in their passphrase. One that the operator
+types is signed by the device, is called *attested by operator* wherever it is shown, and reaches local sinks only. Each
+is kept, and may be printed, as a receipt with the field names of ISO/IEC TS 27560:2023 and the purposes of W3C DPV.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
-import os
-import re
-import struct
+import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ..core.errors import BciError, NotConsented, WrongUse, nearest
-from ..core.label import Label
+from ..core.errors import NotConsented, WrongUse, nearest
+from ..core.label import Label, Level
 from . import audit, keys
 from .home import home as default_home
-from .home import made, replace_file, settle
+from .manifest import LEAVING, LOCAL, PURPOSES, SINKS
+from .policy import SUBJECT, Policy, parsed
+from .redlines import DIGEST, Grant
+from .store import DRAIN_S, SEND_S, Epoch, Kept, Store, turnstile
 
-try:
-    import fcntl
-except ImportError:  # Windows: a revocation waits out the longest send instead (see `drain`)
-    fcntl = None  # type: ignore[assignment]
+__all__ = ["DRAIN_S", "LEAVING", "LOCAL", "ME", "PURPOSES", "SEND_S", "SINKS", "Consent", "Epoch", "Grant", "turnstile"]
 
-LOCAL = ("view", "record", "effector", "train")
-LEAVING = ("lsl", "network", "export", "model")  # a model file carries what was learnt of a person, and is made to travel
-SINKS = LOCAL + LEAVING
-PURPOSES = ("research", "personal", "education", "clinical")
 DAYS = 365.0  # how long a grant lasts where nothing else is said
-SEND_S = 0.005  # the longest that one send may take
-DRAIN_S = 2.0  # how long a revocation waits for a send that breaks that rule before it says so
 ME = "me"
+DPV = {
+    "research": "dpv:ResearchAndDevelopment",
+    "personal": "dpv:RequestedServiceProvision",
+    "education": "dpv:ServiceProvision",
+    "clinical": "dpv:ImproveHealthcare",
+    "identification": "dpv:IdentityVerification",
+}
 
 
 class Running(Protocol):
@@ -53,21 +48,15 @@ class Running(Protocol):
 
 running: WeakSet[Running] = WeakSet()
 
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")  # DATASET/PERSON too
-_EPOCH = struct.Struct("<Qd")  # revocations so far; the latest time seen
-
 
 @dataclass(frozen=True)
-class Grant:
-    """subject allows sinks for a purpose. when, expires: seconds since 1970. by: `self` (asked at this terminal) or
-    `operator` (typed by whoever runs the program, who answers for it)."""
+class Facts:
+    """What the Gate decides from, read at one moment and verified. revoked: those of the subjects asked for."""
 
-    subject: str
-    purpose: str
-    sinks: tuple[str, ...]
-    when: float
-    expires: float
-    by: str
+    now: float
+    grants: tuple[Grant, ...] = ()
+    revoked: frozenset[str] = frozenset()
+    policy: Policy = field(default_factory=Policy)
 
 
 def command(subject: str, purpose: str, sinks: Iterable[str]) -> str:
@@ -75,91 +64,41 @@ def command(subject: str, purpose: str, sinks: Iterable[str]) -> str:
     return f"bcikit consent grant {subject} --purpose {purpose}" + "".join(f" --sink {s}" for s in sinks)
 
 
-class Epoch:
-    """The counter of revocations, shared by all processes of this user."""
-
-    def __init__(self, home: Path) -> None:
-        self._fd = os.open(made(home) / "consent.epoch", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if os.fstat(self._fd).st_size < _EPOCH.size:
-                os.ftruncate(self._fd, _EPOCH.size)
-            self._map = mmap.mmap(self._fd, _EPOCH.size)
-        except BaseException:
-            os.close(self._fd)
-            raise
-
-    def count(self) -> int:
-        return int.from_bytes(self._map[:8], "little")
-
-    def set_count(self, count: int) -> None:
-        self._map[:8] = count.to_bytes(8, "little")
-
-    def seen(self) -> float:
-        return float(_EPOCH.unpack(self._map[:])[1])
-
-    def see(self, when: float) -> None:
-        self._map[8:] = struct.pack("<d", when)
-
-    def there(self) -> bool:
-        """Whether the file still is the one that others would raise: False once it was removed."""
-        return os.fstat(self._fd).st_nlink > 0
-
-    def enter(self) -> None:
-        """A send begins: from here to `leave` no revocation returns."""
-        if fcntl:
-            fcntl.flock(self._fd, fcntl.LOCK_SH)
-
-    def leave(self) -> None:
-        if fcntl:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-
-    def drain(self) -> bool:
-        """Wait until no send is under way anywhere; False where one does not end."""
-        if not fcntl:
-            time.sleep(10 * SEND_S)
-            return True
-        until = time.monotonic() + DRAIN_S
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    return False
-                time.sleep(0.0002)
-            else:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
-                return True
-
-    def flush(self) -> None:
-        self._map.flush()
-
-    def close(self) -> None:
-        self._map.close()
-        os.close(self._fd)
-
-
 class Consent:
     """The consents kept under `home` ($BCIKIT_HOME by default). wall: what tells the time of day."""
 
     def __init__(self, home: Path | None = None, wall: Callable[[], float] = time.time) -> None:
         self.home = home or default_home()
-        self._wall = wall
+        self._store = Store(self.home)
+        self._wall, self._began = wall, wall() - time.monotonic()
 
     # -- asking
 
-    def grants(self) -> tuple[Grant, ...]:
-        """What is allowed at this moment. Raises NotConsented where the document was edited, cut or rolled back."""
+    def facts(self, subjects: Iterable[str] = ()) -> Facts:
+        """What stands at this moment, for these people. Raises NotConsented where the store was edited, cut or rolled back,
+        or a policy cannot be read."""
         kept, now = self._read()
-        return tuple(g for g in kept["grants"] if g.when <= now < g.expires)
+        subjects = frozenset(subjects)
+        tags = {keys.tag(s, self.home): s for s in subjects} if kept.revoked or kept.policies else {}
+        try:
+            policy = parsed(kept.policies[""]) if "" in kept.policies else Policy()
+            for tag in tags.keys() & kept.policies.keys():
+                policy = policy.narrowed(parsed(kept.policies[tag], own=True))
+        except WrongUse as error:  # of another version, with other words
+            raise NotConsented(
+                "The policy cannot be read, so nothing is allowed.", error.what, "bcikit policy check"
+            ) from error
+        grants = tuple(g for g in kept.grants if g.when <= now < g.expires)
+        return Facts(now, grants, frozenset(s for tag, s in tags.items() if tag in kept.revoked), policy)
+
+    def grants(self) -> tuple[Grant, ...]:
+        """What is allowed at this moment. Raises NotConsented where the store was edited, cut or rolled back."""
+        kept, now = self._read()
+        return tuple(g for g in kept.grants if g.when <= now < g.expires)
 
     def covering(self, subject: str, purpose: str, sink: str) -> Grant | None:
         """The grant that allows it the longest, or None."""
-        found = [g for g in self.grants() if g.subject == subject and g.purpose == purpose and sink in g.sinks]
-        return max(found, key=lambda g: g.expires, default=None)
-
-    def revoked(self) -> frozenset[str]:
-        """Everyone who ever took back a local sink: not even a replay of their recordings goes without a new grant."""
-        return frozenset(self._read()[0]["revoked"])
+        return best(self.grants(), subject, purpose, sink)
 
     def label(self, subject: str) -> Label:
         """The label of a live stream of this person: for what purposes it may be used."""
@@ -168,11 +107,22 @@ class Consent:
             subjects=frozenset({subject}), purposes=frozenset(g.purpose for g in self.grants() if g.subject == subject)
         )
 
+    def receipt(self, one: str) -> str | None:
+        """The receipt of a grant, as JSON text, with its signature."""
+        return self._store.receipt(one)
+
+    def due(self) -> dict[str, float]:
+        """{tag of a subject who revoked: when their recordings are to be destroyed at the latest}."""
+        kept, _ = self._read()
+        days = (parsed(kept.policies[""]) if "" in kept.policies else Policy()).delete_days
+        return {tag: when + days * 86400 for tag, when in kept.revoked.items()}
+
     def now(self) -> float:
-        """The time of day, never earlier than it was seen before: a clock put back makes no grant live longer."""
+        """The time of day, never earlier than it was seen before, here or in another process, and never slower than the
+        machine's monotonic clock: a clock put back makes no grant live longer."""
         epoch = Epoch(self.home)
         try:
-            now = max(self._wall(), epoch.seen())
+            now = max(self._wall(), epoch.seen(), self._began + time.monotonic())
             epoch.see(now)
         finally:
             epoch.close()
@@ -180,13 +130,39 @@ class Consent:
 
     # -- changing
 
+    def enrol(self, subject: str, passphrase: str, guardian: str = "", old: str = "") -> None:
+        """Make the person's own key, out of a passphrase; of a minor, the guardian's. From then on the operator cannot grant
+        for a minor. old: the passphrase until now, where there is one: nobody else may replace a key."""
+        checked_subject(subject)
+        if guardian:
+            checked_subject(guardian)
+        own, tag = keys.Own(passphrase), keys.tag(subject, self.home)
+        with self._store.changing(self.now(), forgive=True) as (kept, _):
+            if tag in kept.people:
+                self._signer(kept, subject, old)
+            kept.people[tag] = {"subject": subject, "salt": own.salt, "key": own.public, "guardian": guardian}
+            kept.grants = [g for g in kept.grants if g.subject != subject or not g.signed]
+            audit.note(self.home, kept.seen, "enrol", subject=subject, guardian=guardian)
+
+    def enrolled(self, subject: str) -> bool:
+        return keys.tag(subject, self.home) in self._read()[0].people
+
     def grant(
-        self, subject: str, purpose: str, sinks: Iterable[str], days: float = DAYS, by: str = "operator"
+        self,
+        subject: str,
+        purpose: str,
+        sinks: Iterable[str],
+        days: float = DAYS,
+        by: str = "operator",
+        passphrase: str = "",
+        level: str = "RAW",
     ) -> tuple[Grant, ...]:
-        """Allow it. Each leaving sink becomes a grant of its own, never bundled with others."""
+        """Allow it. Each leaving sink becomes a grant of its own, never bundled with others, and needs the person's
+        passphrase. level: the most raw that may go. Raises WrongUse, NotConsented."""
         checked_subject(subject)
         sinks = tuple(dict.fromkeys(sinks))
-        for given, known, what in ((sinks, SINKS, "sink"), ((purpose,), PURPOSES, "purpose")):
+        levels = [name.name for name in Level]
+        for given, known, what in ((sinks, SINKS, "sink"), ((purpose,), PURPOSES, "purpose"), ((level,), levels, "level")):
             for name in given:
                 if name not in known:
                     raise WrongUse(
@@ -196,138 +172,177 @@ class Consent:
             raise WrongUse("This grant names no sink.", do=command(subject, purpose, ["view"]))
         if not 0 < days <= 3660:
             raise WrongUse(f"A grant cannot last {days:g} days.", "It can last more than 0 and at most 3660.")
-        with self._changing(forgive=True) as (kept, now, _):
+        away = [s for s in sinks if s in LEAVING]
+        if away and not passphrase:
+            raise NotConsented(
+                f"Only {subject} can allow the sink {away[0]!r}: it takes the data off this machine.",
+                "What the operator attests reaches local sinks alone.",
+                f"{command(subject, purpose, away)}    ({subject} types a passphrase)",
+            )
+        with self._store.changing(self.now(), forgive=True) as (kept, _):
+            now = kept.seen
+            person = kept.people.get(keys.tag(subject, self.home))
+            if person and person["guardian"] and not passphrase:
+                raise NotConsented(f"{subject} is a minor: only the guardian can allow it, with a passphrase.")
+            own = self._signer(kept, subject, passphrase) if passphrase else None
+            if own:
+                by = "guardian" if person and person["guardian"] else "person"
+            days = min(days, self._policy(kept, subject).grant_days)
             local = tuple(s for s in sinks if s in LOCAL)
-            bundles = ([local] if local else []) + [(s,) for s in sinks if s in LEAVING]
-            new = tuple(Grant(subject, purpose, bundle, now, now + days * 86400, by) for bundle in bundles)
-            kept["grants"] += new
-            for g in new:
-                audit.note(self.home, now, "grant", **asdict(g))
-        return new
+            bundles = ([local] if local else []) + [(s,) for s in away]
+            new = []
+            for bundle in bundles:
+                kept.counter += 1
+                g = Grant(subject, purpose, bundle, now, now + days * 86400, by, level, secrets.token_hex(16))
+                entry = audit.note(self.home, now, "grant", **asdict(g))
+                receipt = self._receipt(g, kept, own.public if own else keys.public(self.home), entry)
+                body = json.dumps(receipt, sort_keys=True)
+                signature = own.sign(body.encode(), "receipt") if own else keys.sign(body.encode(), "receipt", self.home)
+                kept.enter(g, body, signature)
+                new.append(g)
+        return tuple(new)
 
     def revoke(self, subject: str, purpose: str | None = None, sinks: Iterable[str] = ()) -> tuple[Grant, ...]:
         """Take back all grants of a subject, or those for a purpose or with one of the sinks. When it has returned,
         nothing leaves through them any more, in this process or another. Returns what was taken back."""
         checked_subject(subject)
         sinks = set(sinks)
-        with self._changing(forgive=False) as (kept, now, epoch):
+        with self._store.changing(self.now(), forgive=False) as (kept, epoch):
             gone, left = [], []
-            for g in kept["grants"]:
+            for g in kept.grants:
                 taken = g.sinks if g.subject == subject and purpose in (None, g.purpose) else ()
                 taken = tuple(s for s in taken if not sinks or s in sinks)
                 rest = tuple(s for s in g.sinks if s not in taken)
                 gone += [replace(g, sinks=taken)] if taken else []
                 left += [replace(g, sinks=rest)] if rest else []
-            kept["grants"] = left
+            kept.grants = left
             if not sinks or sinks & set(LOCAL):
-                kept["revoked"][subject] = now
-            kept["epoch"] = epoch.count() + 1
-            audit.note(self.home, now, "revoke", subject=subject, purpose=purpose, sinks=sinks, grants=len(gone))
+                kept.revoked[keys.tag(subject, self.home)] = kept.seen
+            kept.epoch = epoch.count() + 1
+            audit.note(self.home, kept.seen, "revoke", subject=subject, purpose=purpose, sinks=sinks, grants=len(gone))
         for permit in tuple(running):
             permit.look()
         return tuple(gone)
 
-    # -- the document
+    def forget(self, subject: str) -> int:
+        """Remove every receipt that names a revoked subject, and their key; gives how many. That they revoked stays, as a
+        tag that names nobody."""
+        with self._store.changing(self.now(), forgive=False) as (kept, _):
+            receipts = self._store.ids_of(subject)
+            kept.grants = [g for g in kept.grants if g.subject != subject]
+            kept.forget = receipts
+            tag = keys.tag(subject, self.home)
+            kept.people.pop(tag, None)
+            kept.policies.pop(tag, None)
+        return len(receipts)
 
-    def _read(self) -> tuple[dict[str, Any], float]:
+    def use_policy(self, text: str, subject: str = "") -> Policy:
+        """Let this policy hold from now on; subject: whose own it is. Raises WrongUse where it is not one, or not newer than
+        the one that holds."""
+        policy = parsed(text, own=bool(subject))
+        tag = keys.tag(subject, self.home) if subject else ""
+        with self._store.changing(self.now(), forgive=False) as (kept, _):
+            if tag in kept.policies and policy.version <= (holds := parsed(kept.policies[tag], own=bool(tag)).version):
+                raise WrongUse(f"This policy is version {policy.version}; version {holds} holds.", "Versions only grow.")
+            kept.policies[tag] = text
+            audit.note(self.home, kept.seen, "policy", subject=subject, version=policy.version)
+        for permit in tuple(running):
+            permit.look()
+        return policy
+
+    def policy_text(self, subject: str = "") -> str:
+        """What holds, as it was written; '' where none does."""
+        return self._read()[0].policies.get(keys.tag(subject, self.home) if subject else "", "")
+
+    # -- inside
+
+    def _read(self) -> tuple[Kept, float]:
         now = self.now()
         epoch = Epoch(self.home)
         try:
-            kept = self._document(epoch)
-            if now < kept["seen"]:
-                now = kept["seen"]
-            return kept, now
+            kept = self._store.read(epoch)
+            return kept, max(now, kept.seen)
         finally:
             epoch.close()
 
-    def _document(self, epoch: Epoch) -> dict[str, Any]:
-        """What is kept, verified. A document newer than the counter raises it: its revocation was cut short."""
-        path = self.home / "consent.json"
-        void = "All grants in it are void."
-        mend = "Give them anew: bcikit consent grant SUBJECT --purpose research --sink view"
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            if epoch.count():
-                raise NotConsented(f"{path} is missing, though something was revoked.", void, mend) from None
-            return {"epoch": 0, "seen": 0.0, "grants": [], "revoked": {}}
-        try:
-            signed = json.loads(text)
-            body = signed["body"]
-            if not keys.verify(_bytes(body), "consent", signed["signature"], self.home):
-                raise ValueError("not signed")
-            kept: dict[str, Any] = {
-                "epoch": int(body["epoch"]),
-                "seen": float(body["seen"]),
-                "grants": [Grant(**{**g, "sinks": tuple(g["sinks"])}) for g in body["grants"]],
-                "revoked": dict(body["revoked"]),
-            }
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise NotConsented(
-                f"{path} was edited or damaged: this device did not sign what it says.", void, mend
-            ) from error
-        if kept["epoch"] < epoch.count():
-            raise NotConsented(f"{path} is older than the last revocation.", void, mend)
-        if kept["epoch"] > epoch.count():
-            epoch.set_count(kept["epoch"])
-        return kept
+    def _policy(self, kept: Kept, subject: str) -> Policy:
+        policy, tag = parsed(kept.policies[""]) if "" in kept.policies else Policy(), keys.tag(subject, self.home)
+        return policy.narrowed(parsed(kept.policies[tag], own=True)) if tag in kept.policies else policy
 
-    @contextmanager
-    def _changing(self, forgive: bool) -> Iterator[tuple[dict[str, Any], float, Epoch]]:
-        """The document to change, written and signed at the end. forgive: begin anew where it can no longer be read,
-        keeping the bad one beside it."""
-        path = made(self.home) / "consent.json"
-        epoch = Epoch(self.home)
-        lock = turnstile(self.home)
-        try:
-            now = self.now()
-            try:
-                kept = self._document(epoch)
-            except NotConsented:
-                if not forgive:
-                    self._stop(epoch, epoch.count() + 1)
-                    raise
-                if path.exists():
-                    os.replace(path, path.with_name("consent.json.void"))
-                kept = {"epoch": epoch.count() + 1, "seen": 0.0, "grants": [], "revoked": {}}
-            now = kept["seen"] = max(now, kept["seen"])
-            yield kept, now, epoch
-            body = {**kept, "grants": [asdict(g) for g in kept["grants"]]}
-            signature = keys.sign(_bytes(body), "consent", self.home)
-            replace_file(path, json.dumps({"body": body, "signature": signature}, indent=1).encode())
-            if kept["epoch"] != epoch.count():
-                self._stop(epoch, kept["epoch"])
-            epoch.flush()
-            settle(self.home)
-        finally:
-            os.close(lock)
-            epoch.close()
+    def _signer(self, kept: Kept, subject: str, passphrase: str) -> keys.Own:
+        """The person's own key. Raises NotConsented where the passphrase is not theirs."""
+        person = kept.people.get(keys.tag(subject, self.home))
+        if person is None:
+            raise NotConsented(f"{subject} has no passphrase yet.", do=f"bcikit consent enrol {subject}")
+        own = keys.Own(passphrase, person["salt"]) if len(passphrase) >= 8 else None
+        if own is None or own.public != person["key"]:
+            raise NotConsented(f"That is not the passphrase of {person['guardian'] or subject}.")
+        return own
 
-    def _stop(self, epoch: Epoch, count: int) -> None:
-        epoch.set_count(count)
-        if not epoch.drain():
-            raise BciError(
-                "The grant is taken back, but a sink is still inside its last send.",
-                f"It has been for {DRAIN_S:g} s; a send may take {SEND_S * 1000:g} ms.",
-                "End that program.",
-            )
+    def _receipt(self, g: Grant, kept: Kept, key: str, entry: tuple[int, str]) -> dict[str, Any]:
+        device = keys.public(self.home)
+        policy = self._policy(kept, g.subject)
+        return {
+            "schema_version": "ISO/IEC TS 27560:2023",
+            "record_id": g.id,
+            "pii_principal_id": g.subject,
+            "pii_processing": [
+                {
+                    "service": "bcikit",
+                    "purpose": DPV[g.purpose],
+                    "lawful_basis": "dpv:ExplicitlyExpressedConsent",
+                    "pii_information": [
+                        {"pii_type": f"neural signals, {g.level} or less raw", "sensitive_pii_category": True}
+                    ],
+                    "processing_method": ", ".join(g.sinks),
+                    "storage_locations": ["this device"] if g.sinks[0] in LOCAL else ["recipients"],
+                    "retention_period": f"until erased; {policy.delete_days:g} days after a withdrawal at the latest",
+                    "withdrawal_method": f"bcikit consent revoke {g.subject}",
+                }
+            ],
+            "party_identification": [{"party_id": device, "party_role": "pii_controller"}],
+            "events": [
+                {
+                    "event_time": _iso(g.when),
+                    "validity_duration": f"P{max(1, round((g.expires - g.when) / 86400))}D",
+                    "entity_id": g.by,
+                    "event_type": "explicit",
+                    "event_state": "given",
+                }
+            ],
+            "bcikit": {
+                "purpose": g.purpose,
+                "sinks": g.sinks,
+                "level": g.level,
+                "by": g.by,
+                "nonce": secrets.token_hex(16),
+                "counter": kept.counter,
+                "audience": device,
+                "not_before": g.when,
+                "not_after": g.expires,
+                "key": key,
+                "policy": policy.version,
+                "redlines": DIGEST,
+                "audit": entry,
+            },
+        }
 
 
-def turnstile(home: Path) -> int:
-    """Waits until no one is changing the document, and keeps others from it until the descriptor is closed."""
-    fd = os.open(made(home) / "consent.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if fcntl:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
+def best(grants: Iterable[Grant], subject: str, purpose: str, sink: str, level: Level = Level.AGGREGATE) -> Grant | None:
+    """The grant that allows data of this level there the longest, signed ones first."""
+    found = [
+        g for g in grants if g.subject == subject and g.purpose == purpose and sink in g.sinks and Level[g.level] <= level
+    ]
+    return max(found, key=lambda g: (g.signed, g.expires), default=None)
 
 
-def _bytes(body: Any) -> bytes:
-    return json.dumps(body, sort_keys=True, ensure_ascii=True, default=asdict).encode()
+def _iso(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
 
 def checked_subject(subject: str) -> None:
     """Raises WrongUse where a subject's name is not one: plain letters, so that no two look alike."""
-    if not _SUBJECT.fullmatch(subject):
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
         raise WrongUse(
             f"{subject!r} cannot name a subject.",
             "It is 1 to 100 plain letters, digits, '.', '_', '-' and '/', best a pseudonym.",

@@ -1,17 +1,20 @@
 """The Gate: the only way to a sink. It denies unless something allows, and whatever goes wrong denies.
 
     simulated data         anywhere
-    a recording            local sinks, but of nobody who ever revoked; leaving ones with a grant of all in it
+    a recording            local sinks, but of nobody who ever revoked; leaving ones with a signed grant of all in it
     a live person          every sink with that person's own grant for it
     a live stream of       nowhere
       nobody named
 
-Within one process this stops mistakes, not hostile code: that takes a process of its own.
+and nothing that the policy forbids, that a red line forbids, or whose class has an obligation that is not met.
+Decisions pass only as words of their alphabet and no faster than the policy's rate of information. Within one process
+this stops mistakes, not hostile code: that takes the sandboxed worker.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import BciError, NotConsented, WrongUse
-from ..core.label import Label
+from ..core.label import Label, Level
 from ..core.parts import Sink
 from ..core.stream import Chunk, Stream
 from . import audit
-from .consent import LEAVING, LOCAL, ME, SINKS, Consent, Epoch, command, running, turnstile
+from .consent import Consent, Epoch, running, turnstile
+from .judge import Allowed, judge
+from .meter import Meter
+from .policy import Policy, failed
 
 LOOK_S = 0.1  # how often a permit looks whether the consents are still there at all
 
@@ -34,11 +40,11 @@ class Gate:
     def __init__(self, home: Path | None = None, purpose: str = "research", wall: Callable[[], float] = time.time) -> None:
         self.consent = Consent(home, wall)
         self.purpose = purpose
+        self._stopped = False
 
     def open(self, sink: Sink, stream: Stream) -> Permit:
         """The permit through which alone `sink` is sent to; the sink is open. Raises NotConsented."""
-        kind = sink.kind
-        permit = Permit(self, sink, kind, stream.label)
+        permit = Permit(self, sink, sink.kind, stream)
         try:
             sink.open(stream, permit)
         except BaseException:
@@ -51,97 +57,71 @@ class Gate:
     def check(self, kind: str, label: Label) -> str:
         """Why data with this label may go to a sink of this kind, in one line for the person. Raises NotConsented,
         whose `do` is the command that would grant it."""
-        return self.decide(kind, label)[0]
+        return self.decide(kind, label).basis
 
-    def decide(self, kind: str, label: Label) -> tuple[str, float]:
-        """What `check` says, and the seconds for which it holds."""
+    def stop_exercised(self) -> None:
+        """The stop control was tried, and stopped what acts: what a closed loop needs before its effector opens."""
+        self._stopped = True
+
+    def decide(self, kind: str, label: Label, sealed: bool = True, permit: str = "") -> Allowed:
+        """What `check` says, and the seconds for which it holds. sealed: what the sink keeps is encrypted."""
         try:
-            allowed = self._decide(kind, label)
-            if not label.simulated:
-                self._note("open", kind, label, allowed[0])
+            if type(label) is Label and label.simulated is True:
+                return judge(kind, label, self.purpose)
+            subjects = label.subjects if type(label) is Label and isinstance(label.subjects, frozenset) else ()
+            facts = self.consent.facts(s for s in subjects if isinstance(s, str))
+            allowed = judge(kind, label, self.purpose, facts, self._stopped, sealed)
+            self._note("open", kind, label, allowed.rule, permit)
             return allowed
         except Exception as error:
-            refusal = error if isinstance(error, BciError) else _failed(error)
+            refusal = error if isinstance(error, BciError) else failed(error)
             with suppress(Exception):  # a refusal stands, written down or not
-                self._note("refuse", kind, label, refusal.what)
+                self._note("refuse", kind, label, getattr(refusal, "rule", type(error).__name__), permit)
             raise refusal from error
 
-    def _note(self, what: str, kind: str, label: Label, why: str) -> None:
-        audit.note(self.consent.home, self.consent.now(), what, sink=str(kind), subjects=label.subjects, why=why)
-
-    def _decide(self, kind: str, label: Label) -> tuple[str, float]:
-        if kind not in SINKS:
-            raise NotConsented(f"{kind!r} is no kind of sink.", f"The kinds are {', '.join(SINKS)}.")
-        if not isinstance(label, Label):
-            raise NotConsented("These data bear no label.", "Nobody knows whose they are.")
-        if label.simulated:
-            if label.subjects or label.purposes:
-                raise NotConsented("These data call themselves simulated, yet name a person.")
-            return "simulated", float("inf")
-        consent = self.consent
-        now = consent.now()
-        until = float("inf") if label.expires is None else label.expires
-        if until <= now:
-            raise NotConsented("The consent under which these data were taken has expired.")
-        if kind in LOCAL and label.recorded and not label.subjects & consent.revoked():
-            return "a recording, used here", until - now
-        if not label.subjects:
-            raise self._nobody(kind, label)
-        grants = {s: consent.covering(s, self.purpose, kind) for s in sorted(label.subjects)}
-        missing = [s for s, g in grants.items() if g is None]
-        if missing:
-            raise NotConsented(
-                f"{', '.join(missing)} did not allow the sink {kind!r} for {self.purpose}.",
-                "It would take the data off this machine, which needs a grant of its own." if kind in LEAVING else "",
-                "\n".join(command(s, self.purpose, [kind]) for s in missing),
-            )
-        if self.purpose not in label.purposes:  # as in data joined from several sources, one of them without a purpose
-            may = ", ".join(sorted(label.purposes)) or "nothing that all who are in them agreed on"
-            raise NotConsented(f"These data may not be used for {self.purpose}.", f"They may be used for {may}.")
-        given = [g for g in grants.values() if g is not None]
-        by = ", ".join(f"{g.subject} (attested by operator)" if g.by == "operator" else g.subject for g in given)
-        return f"allowed by {by}", min(until, *(g.expires for g in given)) - now
-
-    def _nobody(self, kind: str, label: Label) -> NotConsented:
-        if label.recorded:
-            return NotConsented(
-                f"The sink {kind!r} would take a recording off this machine, and nobody knows whose it is.",
-                "The file bears no label, and no data-set card says under what consent it was taken.",
-                "Write a card for it (see datasets/), or replay what bears its subject's name.",
-            )
-        return NotConsented(
-            "Nobody has said that these signals may be used: they name no person.",
-            "A live board needs the consent of the person at it.",
-            f"{command(ME, self.purpose, [kind])}    (then name the person: --subject {ME})",
-        )
+    def _note(self, what: str, kind: str, label: Label, rule: str, permit: str) -> None:
+        good = type(label) is Label and type(label.subjects) is frozenset
+        subjects = sorted(s for s in label.subjects if type(s) is str) if good else []
+        facts = {"subjects": subjects, "level": int(label.level) if good else None, "rule": rule, "permit": permit}
+        audit.note(self.consent.home, self.consent.now(), what, sink=str(kind)[:40], purpose=str(self.purpose)[:40], **facts)
 
 
 class Permit:
-    """The way to one open sink. basis: why it is allowed. count: chunks sent so far."""
+    """The way to one open sink. basis: why it is allowed. count: chunks sent so far. capped: chunks of decisions that
+    were not sent, because they were no words of the alphabet or would have told more than the rate allows."""
 
-    def __init__(self, gate: Gate, sink: Sink, kind: str, label: Label) -> None:
-        self.sink, self.count = sink, 0
-        self._gate, self._kind, self._label = gate, kind, label
+    def __init__(self, gate: Gate, sink: Sink, kind: str, stream: Stream) -> None:
+        self.sink, self.count, self.capped = sink, 0, 0
+        self._gate, self._kind, self._label = gate, kind, stream.label
         self._lock = threading.Lock()
         self._closed = False
         self._refusal: BciError | None = None
         self._epoch: Epoch | None = None
-        if label.simulated:
-            self.basis, self._until = gate.decide(kind, label)[0], float("inf")
-        else:
-            self._epoch = Epoch(gate.consent.home)
-            try:
-                self._decide()
-            except BaseException:
-                self._epoch.close()
-                raise
+        self._sends: audit.Sends | None = None
+        self._meter: Meter | None = None
+        self._name = secrets.token_hex(8)
+        if type(stream.label) is Label and stream.label.simulated is True:
+            self.basis, self._until = gate.decide(kind, stream.label).basis, float("inf")
+            return
+        self._epoch = Epoch(gate.consent.home)
+        try:
+            policy = self._decide()
+            if stream.label.level >= Level.DECISION:
+                self._meter = Meter(stream, policy.bits_per_s)
+            self._sends = audit.Sends(gate.consent.home, self._name, gate.consent.now)
+        except BaseException:
+            self._epoch.close()
+            raise
 
-    def _decide(self) -> None:
+    def _decide(self) -> Policy:
         assert self._epoch is not None
-        self._seen = self._epoch.count()  # before deciding: what is revoked meanwhile is seen by the next send
-        self.basis, seconds = self._gate.decide(self._kind, self._label)
-        self._until = time.monotonic() + seconds
-        self._due = min(self._until, time.monotonic() + LOOK_S)
+        self._seen = self._epoch.bell()  # before deciding: what is revoked meanwhile is seen by the next send
+        sealed = not getattr(self.sink, "plain", False)
+        allowed = self._gate.decide(self._kind, self._label, sealed, self._name)
+        self.basis, now = allowed.basis, time.monotonic()
+        self._until = now + allowed.seconds
+        self._due = min(self._until, now + LOOK_S)
+        return allowed.policy
 
     def send(self, c: Chunk) -> None:
         """Hand a chunk to the sink, if that is still allowed. Raises NotConsented once it is not: the sink is then in
@@ -156,29 +136,43 @@ class Permit:
                 return
             epoch.enter()
             try:
-                if epoch.count() == self._seen and time.monotonic() < self._due:
-                    self.sink.send(c)
-                    self.count += 1
+                if epoch.bell() == self._seen and time.monotonic() < self._due:
+                    self._pass(c)
                     return
             finally:
                 epoch.leave()
             self._again()
         self.send(c)
 
+    def _pass(self, c: Chunk) -> None:
+        bits, meter, sends = float("nan"), self._meter, self._sends
+        if meter is not None:
+            passed = meter.passed(c)
+            if passed is None:
+                self.capped += 1
+                return
+            c, bits = passed
+        if sends is not None:
+            sends.put(c.first, len(c.data), bits)
+        self.sink.send(c)
+        self.count += 1
+
     def _again(self) -> None:
         """Something was revoked or has expired: decide anew, once whoever is revoking is done."""
         assert self._epoch is not None
         try:
             now = time.monotonic()
-            if self._epoch.count() == self._seen and self._epoch.there() and now < self._until:
+            if self._epoch.bell() == self._seen and self._epoch.there() and now < self._until:
                 self._due = min(self._until, now + LOOK_S)
                 return
             if not self._epoch.there():
                 raise NotConsented("The consents were removed while a sink was open.", do="Start again.")
             os.close(turnstile(self._gate.consent.home))
-            self._decide()
+            policy = self._decide()
+            if self._meter is not None:
+                self._meter.cap = policy.bits_per_s
         except BaseException as error:
-            self._refusal = error if isinstance(error, BciError) else _failed(error)
+            self._refusal = error if isinstance(error, BciError) else failed(error)
             self._shut(safe=True)
             raise self._refusal from error
 
@@ -191,8 +185,12 @@ class Permit:
             try:
                 self.sink.close()
             finally:
-                if self._epoch is not None:
-                    self._epoch.close()
+                try:
+                    if self._sends is not None:
+                        self._sends.close()
+                finally:
+                    if self._epoch is not None:
+                        self._epoch.close()
 
     def close(self) -> None:
         """Close the sink; final and idempotent."""
@@ -201,11 +199,7 @@ class Permit:
                 self._shut(safe=False)
 
     def look(self) -> None:
-        """Close now, if what was revoked just now ends this permit."""
+        """Close now, if what was changed just now ends this permit."""
         with self._lock, suppress(BciError):
-            if not self._closed and self._epoch is not None and self._epoch.count() != self._seen:
+            if not self._closed and self._epoch is not None and self._epoch.bell() != self._seen:
                 self._again()
-
-
-def _failed(error: BaseException) -> NotConsented:
-    return NotConsented("The Gate could not decide, so it refuses.", f"{type(error).__name__}: {error}.")

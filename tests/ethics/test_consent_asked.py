@@ -10,6 +10,7 @@ import time
 import pytest
 
 from bcikit import NotConsented
+from bcikit.ethics import store
 from bcikit.ethics.consent import Consent, ask_first_use
 from bcikit.ethics.home import home
 
@@ -82,14 +83,24 @@ def bcikit(*args):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_commands_grant_show_and_revoke():
+def test_the_commands_grant_show_and_revoke(tmp_path):
     assert bcikit("consent", "show") == (0, "Nobody has allowed anything here.\n")
-    code, said = bcikit(
-        "consent", "grant", "S1", "--purpose", "research", "--sink", "view", "--sink", "record", "--sink", "lsl"
-    )
-    assert code == 0 and "You attest that S1 agreed" in said and "off this machine" in said
+    grant = ["consent", "grant", "S1", "--purpose", "research"]
+    code, said = bcikit(*grant, "--sink", "view", "--sink", "record")
+    assert code == 0 and "You attest that S1 agreed" in said
+    code, said = bcikit(*grant, "--sink", "lsl")
+    assert code == 3 and "Only S1 can allow" in said and "--passphrase-file" in said
+    (words := tmp_path / "words").write_text("an orange horse\n")
+    code, said = bcikit(*grant, "--sink", "lsl", "--passphrase-file", str(words))
+    assert code == 0 and "S1 signed this" in said and "off this machine" in said
+    words.write_text("another horse")
+    assert bcikit(*grant, "--sink", "export", "--passphrase-file", str(words))[0] == 3
+    code, said = bcikit("consent", "receipt", "S1")
+    assert code == 0 and said.count("ISO/IEC TS 27560:2023") == 2 and "dpv:ResearchAndDevelopment" in said
     code, said = bcikit("consent", "show")
-    assert code == 0 and said.count("S1  research") == 2 and "attested by operator" in said
+    assert (
+        code == 0 and said.count("S1  research") == 2 and "attested by operator" in said and "signed by the person" in said
+    )
     assert bcikit("consent", "show", "S2")[1] == "S2 allows nothing here.\n"
     code, said = bcikit("consent", "revoke", "S1")
     assert code == 0 and "2 grants taken back" in said
@@ -116,7 +127,8 @@ def test_wrong_use_exits_2(args):
 
 def test_a_damaged_document_exits_3_and_says_what_to_do():
     Consent().grant("S1", "research", ["view"])
-    (home() / "consent.json").write_text("{}")
+    store.rest(home() / "consent.db")
+    (home() / "consent.db").write_text("{}")
     code, said = bcikit("consent", "show")
     assert code == 3 and "void" in said and "bcikit consent grant" in said
     assert bcikit("consent", "grant", "S1", "--sink", "view")[0] == 0
