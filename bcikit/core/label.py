@@ -77,6 +77,7 @@ SIMULATED = Label(simulated=True)
 # samples is not among them: it is the signal itself, cut.
 # Counts of threshold crossings and mean power, at 1 kHz or slower and over 10 samples or more, tell how active a site was,
 # not the waveform; each of these parts leaves the level as it is where a bin is shorter, or is not of crossings.
-DECLASSIFIERS: dict[str, Level] = {
+# A decision of few words is held to them, and to the policy's bits a second, by the Gate.
+DECLASSIFIERS: dict[str, Level] = {"bcikit.decode.threshold": Level.DECISION} | {
     f"bcikit.preprocess.{part}": Level.FEATURE for part in ("bandpower", "bins", "sbp", "unit_features")
 }

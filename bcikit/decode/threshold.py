@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.grid import Grid
+from ..core.label import Level
 from ..core.parts import Setting, Stage
 from ..core.stream import Channel, Stream
 
@@ -73,6 +74,7 @@ class Threshold(Stage):
             channels=(Channel("decision", "decision", ""),),
             alphabet=(self.rest, self.active),
             delay=s.delay + self.window / 2,
+            label=replace(s.label, level=max(s.label.level, Level.DECISION)),
         )
 
     def ticks(self, x: np.ndarray, due: np.ndarray) -> np.ndarray:

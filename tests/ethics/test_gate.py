@@ -222,7 +222,7 @@ def test_whatever_goes_wrong_denies(monkeypatch):
 def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_file_says_recorded():
     """Nothing else in the package may write `simulated=True`, name SIMULATED, or write `recorded=True`."""
     root = Path(bcikit.__file__).parent
-    simulators = ("acquire/synthetic.py", "acquire/implant.py", "acquire/brainflow.py")
+    simulators = tuple(f"acquire/{name}.py" for name in ("synthetic", "implant", "rendered", "brainflow"))
     may = {
         # stages name it in the input for their laws; that none of them gives it out is law 8. Benches draw their own input
         "SIMULATED": {"core/label.py", *simulators, "testing", "preprocess", "decode", "bench"},

@@ -1,0 +1,123 @@
+"""Decisions tell no more bits a second than allowed, a hostile decoder's included."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bcikit import Channel, Chunk, Event, Label, Level, Sink, Stream
+from bcikit.core.find import part
+from bcikit.ethics import meter as module
+from bcikit.ethics.consent import Consent
+from bcikit.ethics.gate import Gate
+from bcikit.ethics.meter import WINDOW_S, Meter
+
+S1 = Label(Level.DECISION, subjects=frozenset({"S1"}), purposes=frozenset({"research"}))
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def stream(alphabet=("rest", "go"), rate=10.0, columns=1):
+    return Stream("d", rate, tuple(Channel(f"d{i}", "decision", "") for i in range(columns)), alphabet=alphabet, label=S1)
+
+
+def said(*values, first=0, time=0.0, events=()):
+    return Chunk(np.array(values, np.float32).reshape(-1, 1), first, time, events)
+
+
+def test_an_ordinary_decoder_is_not_slowed(clock):
+    meter, rng = Meter(stream(), 100.0), np.random.default_rng(0)
+    for i in range(1000):
+        clock.now = i / 10
+        c, bits = meter.passed(said(rng.integers(0, 2), first=i, time=i / 10 + rng.normal(0, 0.001)))
+        assert c.first == i and c.data.shape == (1, 1)
+        assert bits < 50
+    assert meter.bits / 100 < 60
+
+
+@pytest.mark.parametrize("value", [0.5, -1, -0.0, 2, 1e30, np.inf, 1 + 1e-6], ids=str)
+def test_what_is_no_word_of_the_alphabet_does_not_pass(value):
+    assert Meter(stream(), 1e6).passed(said(0, value)) is None
+
+
+def test_a_nan_carries_no_payload():
+    odd = np.array([[np.nan]], np.float32)
+    odd.view(np.uint32)[...] |= 12345
+    assert Meter(stream(), 1e6).passed(Chunk(odd, 0, 0.0)) is None
+    assert Meter(stream(), 1e6).passed(said(np.nan)) is not None
+
+
+def test_events_times_and_another_shape_tell_nothing():
+    c, _ = Meter(stream(), 1e6).passed(said(1, time=12.3456789, events=(Event(0, "name of a person", "secret"),)))
+    assert c.events == () and c.time == pytest.approx(12.35)
+    assert Meter(stream(), 1e6).passed(Chunk(np.zeros((1, 2), np.float32), 0)) is None
+
+
+def hostile(how, rng, i):
+    """A chunk that smuggles as much as it can."""
+    if how == "floats":
+        return Chunk(rng.normal(size=(50, 1)).astype(np.float32), 50 * i, i / 10)
+    if how == "words":
+        return said(*rng.integers(0, 2, 500), first=500 * i, time=i / 10)
+    if how == "index":
+        return said(1, first=int(rng.integers(0, 2**62)), time=i / 10)
+    if how == "time":
+        return said(1, first=i, time=float(rng.integers(0, 2**40)))
+    return said(first=i, time=float(rng.integers(0, 2**40)))
+
+
+@pytest.mark.parametrize("how", ["floats", "words", "index", "time", "empty chunks"])
+@pytest.mark.parametrize("cap", [10.0, 100.0])
+def test_what_a_hostile_decoder_gets_out_stays_below_the_cap(clock, how, cap):
+    """Measured as a receiver would: the length of the code that tells what came, in any window."""
+    s = stream(alphabet=() if how == "floats" else ("rest", "go"), rate=0.0 if how in ("time", "empty chunks") else 10.0)
+    meter, rng, sent = Meter(s, cap), np.random.default_rng(1), []
+    for i in range(3000):
+        clock.now = i / 100
+        if passed := meter.passed(hostile(how, rng, i)):
+            sent.append((clock.now, passed[1]))
+    when, bits = (np.array(x) for x in zip(*sent, strict=True)) if sent else (np.zeros(1), np.zeros(1))
+    windows = [bits[(when >= t) & (when < t + WINDOW_S)].sum() for t in np.arange(0, 30, 0.25)]
+    assert max(windows) <= cap * WINDOW_S + 1e-6
+
+
+def test_the_code_is_one_that_can_be_read_back():
+    """Elias's gamma: the lengths obey Kraft's inequality, so that no receiver learns more than they count."""
+    lengths = [module._gamma(k) for k in itertools.chain(range(0, 5000), range(-5000, 0))]
+    assert sum(2.0**-n for n in lengths) <= 1.0
+
+
+def test_the_gate_measures_what_is_declared_a_decision():
+    got = []
+
+    class Out(Sink):
+        kind = "view"
+
+        def send(self, c):
+            got.append(c)
+
+    Consent().grant("S1", "research", ["view"])
+    permit = Gate().open(Out(), stream())
+    for i in range(20):
+        permit.send(said(0.5 if i % 2 else 1, first=i, time=i / 10))
+    permit.close()
+    assert (permit.count, permit.capped, len(got)) == (10, 10, 10)
+
+
+def test_the_threshold_s_decisions_are_declared_so():
+    raw = Stream("eeg", 250.0, (Channel("O1"),), label=Label(subjects=frozenset({"S1"})))
+    assert part("stage", "threshold")().start(raw).label.level is Level.DECISION
