@@ -11,11 +11,12 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno"
 KERNELS = Extension(
     "bcikit.kernels._kernels",
     ["bcikit/kernels/_kernels.c"],
-    depends=[f"bcikit/kernels/{name}.h" for name in ("_loops", "_loops_spikes", "_spikes")],
+    depends=[f"bcikit/kernels/{name}.h" for name in ("_loops", "_loops_spikes", "_loops_matrices", "_spikes", "_matrices")],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,
     extra_compile_args=FLAGS,
+    libraries=[] if sys.platform == "win32" else ["m"],
 )
 
 # The data-set cards lie at the top of the checkout, and in the package of a wheel.

@@ -19,7 +19,7 @@ from ._measure import Contender
 from ._work import Work
 
 HERE = Path(__file__).parent
-PACKAGES = {"ezmsg": ("ezmsg", "ezmsg-sigproc", "ezmsg-event")}
+PACKAGES = {"ezmsg": ("ezmsg", "ezmsg-sigproc", "ezmsg-event"), "moabb": ("moabb",)}
 
 
 def environment(peer: str) -> Path:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..bench._measure import Row
 
 GROUP = "Check"
-WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor")
+WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate")
 
 
 @click.command()
@@ -26,7 +26,7 @@ WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor")
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
-@click.option("--setup", is_flag=True, help="peers: make the environment of the peers that need one of their own.")
+@click.option("--setup", is_flag=True, help="peers, evaluate: make the environment of the peers that need one of their own.")
 def command(
     what: str,
     as_json: bool,
@@ -63,9 +63,9 @@ def command(
     if board is not None and what != "latency":
         raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
     if setup:
-        from ..bench._remote import PACKAGES, set_up
+        from ..bench._remote import set_up
 
-        for peer in PACKAGES:
+        for peer in ("moabb",) if what == "evaluate" else ("ezmsg",):
             set_up(peer, lambda text: click.echo(text, err=True))
         return
     machine = _measure.machine()
@@ -73,7 +73,7 @@ def command(
     for one in WHAT if what == "all" else (what,):
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
-        for count in counts[: 1 if one in ("latency", "peers", "supervisor") else None]:
+        for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate") else None]:
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
 
 
@@ -112,6 +112,10 @@ def _rows(
         from ..bench.peers import peers
 
         return peers(seconds)
+    if what == "evaluate":
+        from ..bench.evaluation import evaluation
+
+        return evaluation(seconds)
     from ..bench.latency import latency, rig
 
     if board is None:

@@ -62,6 +62,11 @@ class Decoder(Stage):
         """The causal stages it wants in front of the cutting of trials."""
         return []
 
+    def behind(self) -> list[Stage]:
+        """The stages it wants between the cutting of trials and itself: what is learnt of no other trial, so that it is
+        done once for all that train on it."""
+        return []
+
     # -- scikit-learn
 
     def fit(self, X: Any, y: Any, *, stream: Stream | None = None, groups: Any = None) -> Self:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .. import kernels
+
 TINY = 1e-12  # of the mean variance: keeps a flat line's matrix definite
 
 
@@ -42,15 +44,23 @@ def log(C: np.ndarray) -> np.ndarray:
     return of_eigenvalues(C, np.log)
 
 
-def mean(C: np.ndarray, tolerance: float = 1e-8, turns: int = 50) -> np.ndarray:
-    """(matrices, ..., channels, channels) -> (..., channels, channels): the mean of the first axis (Karcher's)."""
-    M = C.mean(axis=0)
+def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> np.ndarray:
+    """(matrices, ..., channels, channels) -> (..., channels, channels): the mean of the first axis (Karcher's). Steps along
+    the gradient, as long as the two before suggest (Barzilai & Borwein, IMA J Numer Anal 8:141, 1988,
+    doi:10.1093/imanum/8.1.141)."""
+    if C.ndim > 3:
+        return np.stack([mean(C[:, i], tolerance, turns) for i in range(C.shape[1])])
+    M, basis = C.mean(axis=0), np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
+    size, before = 1.0, None
     for _ in range(turns):
         w, V = np.linalg.eigh(M)
         root, white = ((V * f[..., None, :]) @ V.swapaxes(-1, -2) for f in (np.sqrt(w), 1 / np.sqrt(w)))
-        step = log(white @ C @ white).mean(axis=0)
-        M = root @ _exp(step) @ root
-        if np.sqrt((step**2).sum(axis=(-1, -2))).max() < tolerance:
+        step = kernels.logs(C, white, basis).mean(axis=0)
+        if before is not None:
+            turned = float((before * (before - step)).sum())
+            size = min(max(size * float((before**2).sum()) / turned, 0.3), 1.0) if turned > 0 else 1.0
+        M, before = root @ _exp(size * step) @ root, step
+        if np.sqrt((step**2).sum()) < tolerance:
             break
     return M
 
@@ -70,6 +80,10 @@ def between(A: np.ndarray, B: np.ndarray, share: float) -> np.ndarray:
 def tangent(C: np.ndarray, white: np.ndarray) -> np.ndarray:
     """(..., channels, channels) -> (..., channels * (channels + 1) / 2): log(white C white), laid out as a vector. Its
     length is the Riemannian distance from C to the point that `white` is the whitener of."""
-    T = log(white @ C @ white)
+    return vectors(kernels.logs(C, white) if C.ndim == 3 and white.ndim == 2 else log(white @ C @ white))
+
+
+def vectors(T: np.ndarray) -> np.ndarray:
+    """(..., channels, channels) symmetric -> (..., channels * (channels + 1) / 2), of the same length."""
     i, j = np.triu_indices(T.shape[-1])
     return T[..., i, j] * np.where(i == j, 1.0, np.sqrt(2.0))

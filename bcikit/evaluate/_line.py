@@ -19,6 +19,7 @@ from ..decode._kept import MODULES
 from ..files.cards import Card
 from ..preprocess._filter import Filter
 from ..preprocess._signals import BRAIN
+from ..preprocess.epoch import Epoch
 from ..preprocess.pick import Pick
 from .data import Cut, Run, cut
 
@@ -71,7 +72,7 @@ def line(text: str, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool
     if hasattr(last, "span"):
         after, length = last.span(epoch.after, epoch.length)
         epoch = runs[0].epoch(after=after, length=length)
-    return Pipeline([Pick(channels=common(runs, eight)), *before, epoch, last])
+    return Pipeline([Pick(channels=common(runs, eight)), *before, epoch, *last.behind(), last])
 
 
 def common(runs: Sequence[Run], eight: bool = False) -> tuple[str, ...]:
@@ -102,8 +103,16 @@ def cut_causal(pipeline: Pipeline, recording: Recording) -> Cut:
 
 def cut_offline(pipeline: Pipeline, recording: Recording) -> Cut:
     """Trials as papers cut them: filters run forward and backward over the whole recording, so they look ahead."""
-    *front, epoch, _ = fresh(pipeline).stages
-    return cut([epoch], looked_both_ways(front, recording))
+    front, epoch, behind, _ = parted(pipeline)
+    return cut([epoch, *behind], looked_both_ways(front, recording))
+
+
+def parted(pipeline: Pipeline) -> tuple[list[Stage], Epoch, list[Stage], Decoder]:
+    """The line made anew, as stages before its epoch, the epoch, stages behind it, and the decoder."""
+    *stages, last = fresh(pipeline).stages
+    at, epoch = next((i, s) for i, s in enumerate(stages) if isinstance(s, Epoch))
+    assert isinstance(last, Decoder)
+    return stages[:at], epoch, stages[at + 1 :], last
 
 
 def looked_both_ways(stages: Sequence[Stage], recording: Recording) -> Recording:

@@ -22,7 +22,7 @@ from ..core.pipeline import Pipeline
 from ..core.stream import Recording
 from ..decode._decoder import Decoder
 from ..preprocess.window import Window
-from ._line import fresh, looked_both_ways
+from ._line import looked_both_ways, parted
 from .data import Run
 from .protocols import FIRST, Cuts, Split, Trials, fit, splits
 from .statistics import DRAWS, bits
@@ -117,10 +117,10 @@ def _seen(line: Pipeline, decoder: Decoder, run: Run, form: str, trial: Any, tes
     """The whole run through the line with a moving window in place of trials. trial: the epoch as the card has it."""
     recording = timed(run.recording)
     rate = recording.stream.rate
-    *front, epoch, _ = fresh(line).stages
+    front, epoch, behind, _ = parted(line)
     if form == "offline":
         front, recording = [], timed(looked_both_ways(front, recording))
-    out = Pipeline([*front, Window(length=epoch.settings()["length"], hop=HOP_S), decoder]).run(recording)
+    out = Pipeline([*front, Window(length=epoch.settings()["length"], hop=HOP_S), *behind, decoder]).run(recording)
     trial.start(run.recording.stream)
     begins = sorted((e.index / rate, m) for e in run.recording.events if (m := trial.meaning(e)))
     lasts = run.card.trials.get("lasts", trial.after + trial.length)

@@ -117,12 +117,13 @@ def trials(data: str | Path | Card, root: str | Path | None = None, subjects: It
 
 
 def cut(stages: Sequence[Stage], recording: Recording) -> Cut:
-    """Trials of a recording through a line of stages that ends in one that cuts them; causally, as it would be live."""
+    """Trials of a recording through a line of stages, one of which cuts them; causally, as it would be live."""
     line = Pipeline(stages)
     out = line.run(recording)
     known = {e.index: e.name for e in out.events if e.index == int(e.index)}
     y = np.array([known[k] for k in range(len(out.data))], str)
-    return Cut(out.data, y, line.streams[-2])
+    at = next(i for i, stage in enumerate(stages) if isinstance(stage, Epoch))
+    return Cut(out.data, y, line.streams[at])
 
 
 @lru_cache(maxsize=16)

@@ -23,6 +23,8 @@ if os.environ.get("BCIKIT_PURE") != "1":
     except ImportError:
         pass
 
+FEW = 32  # channels up to which the compiled `logs` is the faster one
+
 COMPILED: bool = _do is not _numpy
 
 
@@ -135,6 +137,18 @@ def unit_features(
     added to crossed and power (c), a tile of channels at a time; the same bytes as one after the other. Of the channels
     part[0] to part[1] - 1 alone, so that several threads can share the work."""
     _do.unit_features(x, scale, offset, coef, state, base, own, at, rule, crossed, power, *part)
+
+
+def logs(C: np.ndarray, white: np.ndarray, basis: np.ndarray | None = None) -> np.ndarray:
+    """The logarithms of white * C * white: C (n, c, c) and white (c, c) symmetric, positive definite; float64. basis
+    (n, c, c) holds as rows what is near the eigenvectors, and then the eigenvectors: what an earlier call left there makes
+    the next one faster where the matrices changed little. Which matrices come at once changes no byte of each."""
+    C = np.ascontiguousarray(C, np.float64)
+    out = np.empty_like(C)
+    if basis is None:
+        basis = np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
+    (_do if C.shape[-1] <= FEW else _numpy).logs(C, np.ascontiguousarray(white, np.float64), basis, out)
+    return out
 
 
 def shared(job: Callable[[tuple[int, int]], None], parts: Sequence[tuple[int, int]]) -> None:

@@ -6,12 +6,19 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #define BLOCK 32         /* rows handled at once: a tile of them stays in the first cache */
 #define MOST_NOTCHES 16
 #define LONG_WORK 100000 /* multiplications from which on other threads are let run meanwhile */
+
+/* of `logs`: how small, beside the diagonal, an entry counts as zero; sweeps at most; the least eigenvalue of the largest */
+#define CLOSE 1e-10
+#define SWEEPS 30
+#define SMALL 1e-12
+#define LEAST 1e-30
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -237,6 +244,7 @@ KERNEL(weighted) {
 }
 
 #include "_spikes.h"
+#include "_matrices.h"
 
 static PyObject *use(PyObject *self, PyObject *wanted) {
   const char *name = PyUnicode_AsUTF8AndSize(wanted, NULL);
@@ -265,6 +273,7 @@ static PyMethodDef METHODS[] = {
     ENTRY(sums, "x, total"),
     ENTRY(covariance, "x, total"),
     ENTRY(crossings, "x, y, own, at, rule"),
+    ENTRY(logs, "C, white, basis, out"),
     ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),
     {"use", use, METH_O, "use(instruction_set) -> the one used before: 'base', 'avx2' or 'avx512'"},
     {NULL, NULL, 0, NULL}};

@@ -187,6 +187,7 @@ static TARGET void FN(weighted)(const float *x, Py_ssize_t n, Py_ssize_t c, cons
 }
 
 #include "_loops_spikes.h"
+#include "_loops_matrices.h"
 
 #undef WIDE
 #undef LOOP

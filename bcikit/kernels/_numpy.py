@@ -132,3 +132,10 @@ def unit_features(
     crossings(y, found, own[:, part], at, rule)
     sums(found, crossed[part])
     squares(y, power[part])
+
+
+def logs(C: np.ndarray, white: np.ndarray, basis: np.ndarray, out: np.ndarray) -> None:
+    w, V = np.linalg.eigh(white @ C @ white)
+    basis[:] = V.swapaxes(-1, -2)
+    values = np.log(np.maximum(w, 1e-12 * np.maximum(w[:, -1:], 1e-30)))
+    out[:] = (V * values[:, None]) @ basis

@@ -35,6 +35,29 @@ def test_mean_tangent_space_and_geodesic_are_pyriemanns():
     np.testing.assert_allclose(riemann.between(C[0], C[1], 0.3), geodesic_riemann(C[0], C[1], 0.3), rtol=1e-8)
 
 
+def test_tangent_is_pyriemanns_chain_with_scikit_learns_regression():
+    from pyriemann.estimation import Covariances
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from bcikit.decode.covariance import Covariance
+    from bcikit.decode.tangent import Tangent
+
+    rng = np.random.default_rng(1)
+    y = np.arange(90) % 3
+    x = rng.normal(0, 1 + 0.5 * (np.arange(5) == y[:, None])[..., None], (90, 5, 100)) @ np.eye(100)
+    for kind in ("oas", "scm"):
+        its = make_pipeline(Covariances(kind), TangentSpace(), LogisticRegression()).fit(x[:60], y[:60])
+        stage = Covariance(kind=kind)
+        stage.start(Stream("trials", 0.0, tuple(Channel(c) for c in "abcde"), (5, 100)))
+        covariances = stage.rows(x)
+        mine = Tangent().fit(covariances[:60], y[:60])
+        np.testing.assert_allclose(mine.predict_proba(covariances[60:]), its.predict_proba(x[60:]), atol=1e-5)
+        np.testing.assert_array_equal(mine.predict(covariances), its.predict(x))
+    with pytest.raises(WrongUse, match="covariance"):
+        Tangent().fit(x, y)
+
+
 def test_many_bands_at_once_are_each_alone():
     both = np.stack([C, C[::-1] * 3], axis=1)
     np.testing.assert_allclose(riemann.mean(both)[0], riemann.mean(C), rtol=1e-6)

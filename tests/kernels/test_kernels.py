@@ -274,3 +274,22 @@ def test_without_the_compiled_loops_numpy_does_the_work():
         outs.append(run.stdout.split())
     assert outs[1][0] == "False"
     np.testing.assert_allclose(np.array(outs[0][1:], float), np.array(outs[1][1:], float), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("c", [1, 2, 3, 8, 13, 22, 40])
+def test_logarithms_of_matrices_are_those_of_their_eigenvalues(instructions, c):
+    rng = np.random.default_rng(c)
+    x = rng.standard_normal((37, c, 3 * c)) * np.logspace(-2, 2, c)[:, None]
+    C, white = x @ x.swapaxes(1, 2), np.eye(c) * 0.3 + 0.01
+    w, V = np.linalg.eigh(white @ C @ white)
+    wanted = (V * np.log(w)[:, None]) @ V.swapaxes(1, 2)
+    basis = np.broadcast_to(np.eye(c), C.shape).copy()
+    got = kernels.logs(C, white, basis)
+    np.testing.assert_allclose(got, wanted, atol=1e-7)  # of a condition of 1e8
+    np.testing.assert_allclose(basis @ basis.swapaxes(1, 2), np.broadcast_to(np.eye(c), C.shape), atol=1e-12)
+    np.testing.assert_allclose(kernels.logs(C, white, basis), wanted, atol=1e-7)  # from where the last one ended
+    assert all(kernels.logs(C[i : i + 1], white).tobytes() == got[i].tobytes() for i in range(len(C)))
+    flat = C.copy()
+    flat[:, 0], flat[:, :, 0] = 0, 0  # a dead channel's logarithm is low, not infinite
+    assert np.isfinite(kernels.logs(flat, white)).all()
+    assert kernels.logs(C[:0], white).shape == (0, c, c)

@@ -1,0 +1,48 @@
+"""The covariance of each trial or window: what decoders on the manifold of covariances begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..core.label import SIMULATED
+from ..core.parts import Setting, Stage
+from ..core.stream import Channel, Stream, recording
+from . import _riemann as riemann
+
+
+@dataclass(eq=False)
+class Covariance(Stage):
+    """(trials, channels, lags) in, (trials, channels, channels) out, in the unit squared; float64, since small eigenvalues
+    would be lost in float32. The mean is taken off each channel; oas: shrunk (`_riemann.covariances`), scm: not. A trial
+    with NaN gives NaN. Raises WrongUse where what comes is no trials."""
+
+    holds = False
+    settle = 0.0
+
+    kind: Annotated[str, Setting("how it is estimated", choices=("oas", "scm"))] = "oas"
+
+    def setup(self, s: Stream) -> Stream:
+        if len(s.shape) != 2:
+            raise WrongUse(
+                f"covariance cannot take {s.name}.", "It needs trials or windows.", "Put epoch or window before it."
+            )
+        return s.but(shape=(s.shape[0], s.shape[0]))
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        y = np.full((len(x), *self.out.shape), np.nan)
+        for row, trial in zip(y, x.astype(float), strict=True):
+            if np.isfinite(trial).all():
+                row[:] = riemann.covariances(trial) if self.kind == "oas" else np.cov(trial, bias=True)
+        return y
+
+    @classmethod
+    def examples(cls) -> Iterator[Any]:
+        x = np.random.default_rng(0).normal(0, 5, (320, 3, 12))
+        trials = recording(Stream("simulated trials", 0.0, tuple(Channel(n) for n in "abc"), (3, 12), label=SIMULATED), x)
+        yield cls(), trials
+        yield cls(kind="scm"), trials
