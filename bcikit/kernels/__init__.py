@@ -7,6 +7,7 @@ array and moves its `state` on in place. How many rows come at once changes no b
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,6 +23,9 @@ if os.environ.get("BCIKIT_PURE") != "1":
         _do = importlib.import_module("bcikit.kernels._kernels")
     except ImportError:
         pass
+    for name, twin in vars(_numpy).items():
+        if inspect.isfunction(twin) and not hasattr(_do, name):  # built before it was written: `make venv` builds anew
+            setattr(_do, name, twin)
 
 FEW = 32  # channels up to which the compiled `logs` is the faster one
 
