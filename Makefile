@@ -1,4 +1,4 @@
-# make demo    set up, and watch a simulated person's EEG live (no hardware)
+# make demo    set up, and watch a simulated person with a simulated implant steer a cursor, on a page (no hardware)
 # make test    set up, lint, and run the tests
 # make lint    ruff and mypy alone
 # make soak    the long tests
@@ -9,12 +9,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 READY := .venv/.ready-demo
 TESTS := .venv/.ready-test
-DEMO := stream --board synthetic --stage bandpass:low=1,high=40 --stage notch
 
 .PHONY: demo venv test lint soak wheels resolve clean
 
 demo: $(READY)
-	@if [ -t 1 ]; then $(BIN)/bcikit $(DEMO); else $(BIN)/bcikit $(DEMO) --seconds 30; fi
+	@if [ -t 1 ]; then $(BIN)/bcikit demo; else $(BIN)/bcikit demo --no-browser --seconds 30; fi
 
 venv: $(READY)
 
@@ -23,11 +22,11 @@ venv: $(READY)
 
 $(READY): .venv/bin/python pyproject.toml setup.py constraints.txt $(wildcard bcikit/kernels/*.c bcikit/kernels/*.h)
 	@echo "Setting up .venv (a few minutes the first time) ..."
-	$(PIP) --editable .
+	$(PIP) --editable ".[web]"
 	@touch $@
 
 $(TESTS): $(READY)
-	$(PIP) --editable ".[test]"
+	$(PIP) --editable ".[test,web]"
 	@touch $@
 
 lint: $(TESTS)

@@ -13,16 +13,32 @@ GROUP = "Stream"
 @click.option("--side", type=click.IntRange(2, 60), default=6, show_default=True, metavar="N", help="The grid is N x N.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, metavar="N")
 @click.option("--seconds", type=click.FloatRange(1, 86_400), metavar="S", help="Of use; headless 60, else without end.")
+@click.option("--calibrate", is_flag=True, help="Calibrate on the page, though a calibration is shipped for this implant.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="Of the page; any free one if left out."
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
 @click.option("--json", "as_json", is_flag=True, help="Lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
 def command(
-    what: str, channels: int, side: int, seed: int, seconds: float | None, headless: bool, as_json: bool, record: str | None
+    what: str,
+    channels: int,
+    side: int,
+    seed: int,
+    seconds: float | None,
+    calibrate: bool,
+    port: int,
+    no_browser: bool,
+    headless: bool,
+    as_json: bool,
+    record: str | None,
 ) -> None:
-    """A simulated person with a simulated implant learns to drive a cursor (three minutes of calibration), then goes
-    from cell to cell of a grid.
+    """A simulated person with a simulated implant drives a cursor from cell to cell of a grid: live, on a page that only
+    this machine can open; or --headless, with three simulated minutes of calibration before.
 
     \b
+    bcikit demo
     bcikit demo cursor --headless --seed 1 --json
 
     bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
@@ -30,6 +46,15 @@ def command(
     """
     import json
 
+    if not headless:
+        from ..core.errors import WrongUse
+        from ..view.web.live import Live
+        from ..view.web.server import serve
+
+        if as_json or record:
+            raise WrongUse("--json and --record go with --headless.", do="bcikit demo cursor --headless --json")
+        serve(Live(channels, side, seed, calibrate, seconds), port, not no_browser, click.echo)
+        return
     from ..core.clock import JumpClock
     from ..tasks.play import ceiling, play
 

@@ -42,6 +42,17 @@ class Moment:
     wrong: bool
 
 
+class Tap(Sink):
+    """The newest row of the board's stream."""
+
+    inline = True
+    row = np.zeros(0, np.float32)
+
+    def send(self, c: Chunk) -> None:
+        if len(c):
+            self.row = c.data[-1]
+
+
 class ClosedLoop:
     """One person, real in `hand` or simulated, in a running loop. `pause`, `recalibrate` and `stop` may be called from any
     thread; `stop` ends it after the bin in hand and holds the cursor."""
@@ -52,7 +63,9 @@ class ClosedLoop:
         self.board, self.decoder, self.task = board, decoder, task
         self.scene = Scene([board.seed], task, board.bin_s)
         self.cursor = Cursor()
+        self.tap = Tap()
         self.loop = Loop(board, Pipeline([decoder, *more]), gate, clock)
+        self.loop.add(self.tap, "board")
         self.loop.add(self.cursor)
         self.hand: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None = None
         self.phase = "use"
@@ -70,7 +83,6 @@ class ClosedLoop:
         self.scene.people.learn(self.decoder.speed, 0.6)
         bins, block = 0, 0
         chunks = self.loop.chunks(total)
-        self._counts = np.zeros(self.board.n, np.float32)
         while True:
             if bins and block < len(plan) and bins >= ends[block] - 0.5:
                 block += 1
@@ -109,7 +121,7 @@ class ClosedLoop:
         for name, so in (("hit", hit[0]), ("wrong", wrong[0])):
             if so:
                 self.loop.mark(name, int(self.task.goal[0]))
-        return Moment(chunk, self._counts, self.phase, bool(hit[0]), bool(wrong[0]))
+        return Moment(chunk, self.tap.row[: self.board.n], self.phase, bool(hit[0]), bool(wrong[0]))
 
     # -- from outside
 

@@ -1,0 +1,201 @@
+"""The page of the demo in a real browser: it loads, targets are hit, stop stops, the link comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from bcikit.core.clock import JumpClock
+from bcikit.view.web.live import Live
+
+from .browser import Browser
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+pytest.importorskip("websockets")
+RUNS = "typeof frame !== 'undefined' && frame !== null && running"
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The address of a running demo."""
+    args = [sys.executable, "-m", "bcikit.cli.main", "demo", "--no-browser"]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        yield p.stdout.readline().split()[-1]
+        p.terminate()
+        assert p.wait(10) in (0, -15) and not p.stderr.read()
+
+
+@pytest.fixture
+def browser(request):
+    b = Browser(*getattr(request, "param", (1280, 800)))
+    yield b
+    b.close()
+
+
+@pytest.mark.realtime
+def test_targets_are_hit_and_every_panel_is_drawn(demo, browser):
+    began = time.monotonic()
+    browser.open(demo)
+    browser.until(RUNS)
+    assert time.monotonic() - began < 10  # under 5 s on a quiet machine
+    browser.until("facts && facts.correct >= 3", 30)
+    for name in ("task", "history", "against", "map", "raster", "latency"):
+        drawn = f"document.getElementById('{name}')"
+        pixels = f"{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data"
+        assert browser.ask(f"{pixels}.some(v => v > 0)"), name
+    assert browser.ask("document.body.innerText.includes('simulated')")
+    assert not browser.errors
+
+
+@pytest.mark.realtime
+def test_stop_is_immediate_and_start_begins_again(demo, browser):
+    browser.open(demo)
+    browser.until(RUNS)
+    browser.press("stop")
+    browser.until("!running", 2)
+    assert browser.ask("document.getElementById('phase').textContent") == "stopped"
+    where = browser.ask("String(frame.cursor)")
+    time.sleep(0.3)
+    assert browser.ask("String(frame.cursor)") == where
+    browser.press("stop")  # now it says Start
+    browser.until(RUNS)
+    assert not browser.errors
+
+
+@pytest.mark.realtime
+def test_pause_night_and_the_link_that_is_cut(demo, browser):
+    browser.open(demo)
+    browser.until(RUNS)
+    browser.press("pause")
+    browser.until("held")
+    where = browser.ask("String(frame.cursor)")
+    time.sleep(0.3)
+    assert browser.ask("String(frame.cursor)") == where
+    browser.press("pause")
+    browser.until("!held")
+    for act in ("night", "recalibrate"):
+        browser.press(act)
+    browser.until("facts && facts.day === 1", 5)
+    browser.ask("socket.close()")
+    browser.until("document.getElementById('link').className === 'off'", 3)
+    browser.until("document.getElementById('link').className === ''", 5)
+    t = browser.ask("frame.t")
+    browser.until(f"frame.t > {t} + 0.2", 5)
+    assert not browser.errors
+
+
+@pytest.mark.realtime
+def test_you_drive_by_the_mouse_through_simulated_neurons(demo, browser):
+    browser.open(demo)
+    browser.until(RUNS)
+    browser.press("drive")
+    box = browser.ask(
+        "(() => { const b = document.getElementById('task').getBoundingClientRect(); return [b.left, b.top, b.width]; })()"
+    )
+    browser.until("facts && facts.drives", 5)
+    for corner in ((0.9, 0.1), (0.1, 0.9)):
+        browser.move(box[0] + corner[0] * box[2], box[1] + corner[1] * box[2])
+        x, y = corner[0] - 0.5, 0.5 - corner[1]
+        browser.until(f"Math.hypot(frame.cursor[0] - {x}, frame.cursor[1] - {y}) < 0.15", 10)
+    browser.press("drive")
+    assert not browser.errors
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("browser", [(1280, 800), (390, 844)], indirect=True, ids=["desk", "phone"])
+def test_nothing_is_cut_off(demo, browser, tmp_path):
+    browser.open(demo)
+    browser.until(RUNS)
+    browser.picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+    wide = browser.ask("document.documentElement.scrollWidth <= innerWidth")
+    square = browser.ask("Math.abs(canvas.clientWidth - canvas.clientHeight) <= 1 && canvas.clientWidth > 300")
+    cut = browser.ask(
+        "[...document.querySelectorAll('button, dd, figcaption')]"
+        ".filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.textContent).join()"
+    )
+    assert wide and square and not cut
+    if browser.ask("innerWidth") > 800:
+        assert browser.ask("document.documentElement.scrollHeight <= innerHeight")
+
+
+def get(address, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.realtime
+def test_nobody_without_the_token_or_from_another_site_gets_in(demo):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    home, token = demo.split("/?token=")
+    assert get(demo) == 200
+    assert get(home) == get(f"{home}/app.js") == get(f"{home}/?token=x{token}") == 403
+    assert get(demo, Host="evil.example") == 403
+    live = home.replace("http", "ws") + "/live"
+    for address, more in ((live, {}), (f"{live}?token={token}", {"origin": "http://evil.example"})):
+        with pytest.raises(InvalidStatus):
+            connect(address, **more)
+    with connect(f"{live}?token={token}") as ws:
+        ws.send("not JSON")
+        ws.send(json.dumps({"hand": ["a"]}))
+        ws.send(json.dumps({"do": "__class__"}))
+        assert "cursor" in json.loads(ws.recv(timeout=5))
+
+
+def test_nothing_is_fetched_from_outside():
+    from bcikit.view.web.server import FILES, HERE
+
+    for name in ("index.html", *FILES):
+        text = (HERE / name).read_text(encoding="utf-8")
+        assert "http" not in text.replace("ws://${location.host}", ""), name
+
+
+# -- without a browser: the loop behind the page
+
+
+def frames(live):
+    """All frames of a demo that has an end, on a clock that jumps."""
+    got, over = [], threading.Event()
+    live.tell, live.ended = got.append, over.set
+    live.start()
+    assert over.wait(60)
+    live.close()
+    return got
+
+
+def test_the_shipped_calibration_steers_at_once():
+    got = frames(Live(1024, 6, 1, calibrate=False, seconds=20, clock=JumpClock()))
+    assert {f["phase"] for f in got[:-1]} == {"use"}
+    assert [f["facts"]["bits"] for f in got if "facts" in f][-1] > 3.5
+    assert got[-1] == {"state": "ended", "note": ""}
+
+
+def test_another_implant_is_calibrated_first():
+    got = frames(Live(64, 4, 2, calibrate=False, seconds=1, clock=JumpClock()))
+    assert got[0]["phase"] == "watch" and got[-2]["phase"] == "use" and len(got[0]["counts"]) == 64
+
+
+def test_a_hand_that_is_not_heard_of_pushes_nowhere():
+    clock = JumpClock()
+    live = Live(16, 4, 1, calibrate=True, seconds=1, clock=clock)
+    live.hand(0.5, 0.0, True)
+    push, pressed = live._push(live._made().cursor.place)
+    assert push.tolist() == [1.0, 0.0] and pressed
+    clock.sleep_until(1.0)
+    assert not live._push(live._made().cursor.place)[0].any()
+    live.hand(0.5, 0.0, False)
+    live.leave()
+    assert not live._push(live._made().cursor.place)[0].any()
