@@ -2,7 +2,7 @@
 
     audit.jsonl   a JSON line for each grant, refusal, revocation, opened sink, and for each sink one summary a second.
                   It holds its number `n`, the hash of the line before (`prev`) and its own (`hash`, of its bytes so far)
-    audit.head    how many lines there are, and the hash of the last: whoever cuts the chain must forge this too
+    audit.head    how many lines there are, and the hash of the last, signed: whoever cuts the chain must forge this too
     sends/ID.bin  a fixed record for each chunk sent through one permit, written before the send; the summaries hold the
                   hash of all records so far
 
@@ -39,6 +39,7 @@ HEAD_LINES, HEAD_S = 1000, 1.0
 SIGNED = ("grant", "revoke", "policy", "enrol", "erase")  # acts behind which a head is signed
 HASH_S, TELL_S = 0.1, 1.0  # how often sends are hashed, and summed up in a line
 SEND = struct.Struct("<QqIfQ")  # sends so far, first, samples, bits of information (NaN: the signal itself), monotonic ns
+COUNT = 400  # bytes of audit.head
 ROOM = 2048  # records by which a file of sends grows
 NAMES = ("subject", "subjects", "guardian")
 _END = re.compile(rb',"hash":"([0-9a-f]{64})"}\n$')
@@ -89,10 +90,15 @@ def _append(fd: int, at: int, home: Path, when: float, what: str, facts: dict[st
     except OSError:
         os.ftruncate(fd, said)
         raise
-    os.pwrite(at, json.dumps([n, last, said + len(text), head_n, head_when]).ljust(200).encode(), 0)
+    _count(at, home, n, last, said + len(text), head_n, head_when)
     if what in SIGNED and what != "revoke":  # which is kept by the consents, and waits for the disk once
         os.fsync(fd)
     return mine
+
+
+def _count(at: int, home: Path, n: int, last: str, size: int, head_n: int, head_when: float) -> None:
+    signature = keys.sign(f"count:{n}:{last}:{size}".encode(), "audit", home)
+    os.pwrite(at, json.dumps([n, last, size, head_n, head_when, signature]).ljust(COUNT).encode(), 0)
 
 
 def _line(text: bytes, n: int, prev: str, when: float, what: str, facts: dict[str, Any]) -> tuple[str, bytes]:
@@ -103,7 +109,7 @@ def _line(text: bytes, n: int, prev: str, when: float, what: str, facts: dict[st
 
 def _where(fd: int, at: int, size: int, home: Path) -> tuple[int, str, int, int, float]:
     """(lines, hash of the last, bytes of whole lines, lines and time at the last signed head)."""
-    raw = os.pread(at, 200, 0)
+    raw = os.pread(at, COUNT, 0)
     broken = FileTrouble(
         f"The audit under {home} was cut or edited, so nothing is allowed.",
         "`bcikit audit verify` says where.",
@@ -114,7 +120,7 @@ def _where(fd: int, at: int, size: int, home: Path) -> tuple[int, str, int, int,
             raise broken
         return 0, START, 0, 0, 0.0
     try:
-        n, last, said, head_n, head_when = json.loads(raw)
+        n, last, said, head_n, head_when, _ = json.loads(raw)
     except ValueError:
         raise broken from None
     if size < said or (said and not os.pread(fd, 80, max(0, said - 80)).endswith(f'{last}"}}\n'.encode())):

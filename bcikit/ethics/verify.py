@@ -38,7 +38,7 @@ def verify(folder: Path, key: str = "", anchors: tuple[tuple[int, str], ...] = (
     try:
         raw = (folder / "audit.jsonl").read_bytes()
         said = json.loads((folder / "audit.head").read_bytes())
-        counted, last_said, bytes_said = int(said[0]), str(said[1]), int(said[2])
+        counted, last_said, bytes_said, signature = int(said[0]), str(said[1]), int(said[2]), str(said[5])
     except (OSError, ValueError, IndexError, TypeError) as error:
         bad(f"audit.jsonl or audit.head is missing or damaged: {error}")
         return v
@@ -77,6 +77,8 @@ def verify(folder: Path, key: str = "", anchors: tuple[tuple[int, str], ...] = (
         if n in wanted and wanted.pop(n) != digest:
             bad(f"line {n} is not the one that a receipt names: the chain was forked or written anew")
         v.lines, prev, at = n + 1, digest, end + 1
+    if not signed(f"count:{counted}:{last_said}:{bytes_said}".encode(), signature, key):
+        bad(f"audit.head is not signed with the key {key[:16]}...")
     for n in wanted:
         bad(f"a receipt names line {n}, and there are {v.lines}: the chain was cut or rolled back")
     if v.lines < counted or (v.lines == counted and prev != last_said):

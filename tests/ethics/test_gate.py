@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -222,10 +223,11 @@ def test_whatever_goes_wrong_denies(monkeypatch):
 def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_file_says_recorded():
     """Nothing else in the package may write `simulated=True`, name SIMULATED, or write `recorded=True`."""
     root = Path(bcikit.__file__).parent
-    simulators = tuple(f"acquire/{name}.py" for name in ("synthetic", "implant", "rendered", "brainflow"))
+    boards = {f"acquire/{p.name}" for p in (root / "acquire").glob("*.py") if re.search(r"\blive\b", p.read_text())}
     may = {
-        # stages name it in the input for their laws; that none of them gives it out is law 8. Benches draw their own input
-        "SIMULATED": {"core/label.py", *simulators, "testing", "preprocess", "decode", "bench"},
+        # boards that simulate, or play what is signed as simulated, and say so by `live`; stages and effectors name it in
+        # the input for their laws, and that none of them gives it out is law 8; benches draw their own input
+        "SIMULATED": {"core/label.py", *boards, "testing", "preprocess", "decode", "effectors", "bench"},
         "simulated": {"core/label.py", "files/xdf.py"},
         "recorded": {"files/read.py", "files/cards.py", "evaluate/data.py"},
     }
