@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import FileTrouble, WrongUse
+from .pictures import pictures
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #667080; --line: #d8dde3; --paper: #fbfbf9; --bad: #b3261e; }
@@ -31,7 +32,8 @@ BLUE, GREY, RED = "#2f6f9f", "#a9b4c0", "#b3261e"
 
 
 def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: str | Path | None = None) -> Path:
-    """Write index.html into `folder`. Raises WrongUse without matplotlib, FileTrouble where it cannot be written."""
+    """Write index.html into `folder`; with the data set that the scores are of, its classes are pictured too. Raises
+    WrongUse without matplotlib, FileTrouble where it cannot be written."""
     try:
         import matplotlib
     except ImportError as error:
@@ -53,8 +55,16 @@ def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: s
                 "What was meant (rows) and what was decoded (columns), causal; share of the row, and trials.",
             )
         )
+        if curve := forms.get("curve"):
+            said = "The causal score when only the first trials train, with its interval: would more training help?"
+            parts.append(_figure(_learning(curve, forms["causal"]["chance"]["mean"], result["metric"]), said))
+        if "minutes" in forms["causal"]:
+            parts.append(_continuous(forms))
     if result["compared"]:
         parts.append(_compared(result["compared"]))
+    if data:
+        parts.append("<h2>What the classes look like</h2>")
+        parts += [_figure(figure, caption) for figure, caption in pictures(data, root, result["subjects"])]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -64,20 +74,26 @@ def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: s
 
 
 def _head(result: Mapping[str, Any]) -> str:
-    title = f"{result['data']}, {result['protocol']}"
+    title, leaky = f"{result['data']}, {result['protocol']}", result.get("leaky", [])
+    people = "1 person" if len(result["subjects"]) == 1 else f"{len(result['subjects'])} people"
+    said = f"Leaky: {html.escape(', '.join(leaky))} looks ahead. No person can get these scores."
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
-        f"<p class='dim'>{len(result['subjects'])} people. Score: {html.escape(result['metric'])}. <b>Causal</b> is what a"
+        f"<p class='dim'>{people}. Score: {html.escape(result['metric'])}. <b>Causal</b> is what a"
         " person gets: filters that look back only, state carried from trial to trial. <b>Offline</b> is what papers"
         " score: filters that look both ways, trials shuffled where papers shuffle them. Intervals are 95 %.</p>"
+        + (f"<p class='bad'>{said}</p>" if leaky else "")
     )
 
 
 def _scores(result: Mapping[str, Any]) -> str:
     rows = []
     for name, forms in result["decoders"].items():
-        for form, s in forms.items():
+        for form in ("offline", "causal", "eight"):
+            if form not in forms:
+                continue
+            s = forms[form]
             worst, its = next(iter(s["worst"].items()))
             alarm = " <span class='bad'>not above chance</span>" if s["p"] > 0.05 else ""
             said = {"eight": "causal, 8 channels"}.get(form, form)
@@ -94,6 +110,32 @@ def _scores(result: Mapping[str, Any]) -> str:
         )
     heads = ("", "mean", "interval", "worst person", "spread", "chance", "p", "trials")
     return f"<h2>Scores</h2><table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>{''.join(rows)}</table>"
+
+
+def _continuous(forms: Mapping[str, Any]) -> str:
+    rows = []
+    for form in ("offline", "causal"):
+        s = forms[form]
+        latency = "–" if s["latency_s"] is None else f"{s['latency_s']:.1f} s"
+        cells = (f"{s['hits']:.0%}", f"{s['wrong']:.0%}", latency, f"{s['false_positives_per_minute']:.2f}")
+        rows.append(f"<tr><td>{form}</td>{''.join(f'<td>{c}</td>' for c in cells)}<td>{s['idle_minutes']:.1f}</td></tr>")
+    heads = ("", "commanded right", "commanded wrong", "latency", "false positives a minute", "idle minutes")
+    return f"<table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>{''.join(rows)}</table>"
+
+
+def _learning(curve: Sequence[Mapping[str, Any]], chance: float, metric: str) -> Any:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5.2, 2.8))
+    n = [c["trials"] for c in curve]
+    axes.fill_between(n, [c["ci"][0] for c in curve], [c["ci"][1] for c in curve], color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(n, [c["mean"] for c in curve], color=BLUE, lw=2, marker="o", ms=5)
+    axes.axhline(chance, color=RED, ls="--", lw=1)
+    axes.set_xlabel("trials that trained")
+    axes.set_ylabel(metric)
+    axes.set_xlim(left=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def _compared(pairs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -131,7 +173,8 @@ def _people(forms: Mapping[str, Any], metric: str) -> Any:
     axes.axvline(causal["chance"]["p95"], color=RED, ls="--", lw=1)
     axes.set_yticks(range(len(who)), who)
     axes.set_ylim(-0.6, len(who) - 0.4)
-    axes.set_xlim(min(0.95 * causal["chance"]["mean"], *(v - 0.05 for v in causal["per_subject"].values())), 1.01)
+    lowest = min(causal["chance"]["mean"], *causal["per_subject"].values(), *offline["per_subject"].values())
+    axes.set_xlim(0.95 * lowest, None if "minutes" in causal else 1.01)
     axes.set_xlabel(metric)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -249,3 +249,29 @@ def test_what_was_killed_goes_on_where_it_was(tagged, monkeypatch):
     resumed = evaluate(str(tagged[0]), tagged[1], [MDM], "within")
     assert len(worked) == 6 - kept
     assert resumed == evaluate(str(tagged[0]), tagged[1], [MDM], "within", use_cache=False)
+
+
+def test_the_report_shows_scores_people_confusion_learning_and_classes(tagged, tmp_path):
+    card, root = map(str, tagged)
+    args = ["evaluate", "--data", card, "--root", root, "--decoder", MDM, "--subjects", "A", "--report", str(tmp_path)]
+    assert main(args) == 0
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("data:image/png;base64,") == 4  # people, confusion, learning, rhythms; four channels make no head
+    assert "causal, 8 channels" in page and "trials that trained" not in page and "worst person" in page
+    assert "http" not in page.replace("http-equiv", "")  # it needs nothing from elsewhere
+
+
+def test_pictures_of_heads_and_waves(shared):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bcikit.evaluate.pictures import pictures
+
+    for name, subjects, wanted in (("mi-eegbci", ["S001"], "common spatial filter"), ("p300-gtec", ["S1"], "less that")):
+        shown = list(pictures(name, shared(name), subjects))
+        assert len(shown) == 2 and wanted in shown[0][1]
+        assert [a.get_title() for a in shown[0][0].axes][:2] in (["feet", "fists"], ["other", "target"])
+        for figure, _ in shown:
+            plt.close(figure)
