@@ -30,6 +30,7 @@ GROUP = "Decode"
     help="within, next-run, cross-session, cross-subject, transfer, asynchronous.",
 )
 @click.option("--subjects", metavar="A,B", help="These people alone.")
+@click.option("--classes", metavar="A,B", help="These classes alone; trials of others are only passed by.")
 @click.option(
     "--stage",
     "stages",
@@ -51,6 +52,7 @@ def command(
     decoders: str,
     protocol: str,
     subjects: str | None,
+    classes: str | None,
     stages: tuple[str, ...],
     eight: bool,
     leaky: bool,
@@ -90,6 +92,7 @@ def command(
             leaky,
             curve or bool(report),
             scheduler,
+            [c.strip() for c in classes.split(",")] if classes else (),
         )
     if report:
         from ..evaluate.report import write

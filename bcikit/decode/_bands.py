@@ -23,10 +23,10 @@ class Bands(Decoder):
     add `scores`, other features of a trial.
 
     A trial's bands are filtered causally within it; each band's covariance (OAS) is recentred: whitened by the mean of its
-    run's trials so far, beginning with a prior from the runs before. The prior counts as many trials as the differences
-    between those runs tell (their variance beside that of trials within a run), or as `prior` says where one run alone
-    was seen. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018, doi:10.1109/TBME.2017.2742541),
-    and it is state: a new start begins with the prior.
+    run's trials so far, beginning with a prior from the runs before; the scores lose their mean likewise. The prior counts
+    as many trials as the differences between those runs tell (the variance of trials within a run beside theirs), or as
+    `prior` says where one run alone was seen. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
+    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with the prior.
     """
 
     order = 1
@@ -86,30 +86,37 @@ class Bands(Decoder):
         C, S = self.features(X)
         runs = [np.flatnonzero(groups == g) for g in np.unique(groups)]
         means = np.stack([riemann.mean(C[k]) for k in runs])
+        levels = np.stack([S[k].mean(axis=0) for k in runs])
         T = np.empty((len(C), C.shape[1] * C.shape[2] * (C.shape[2] + 1) // 2))
-        for k, M in zip(runs, means, strict=True):
+        for k, M, level in zip(runs, means, levels, strict=True):
             T[k] = riemann.tangent(C[k], riemann.whitener(M)).reshape(len(k), -1)
-        self.center_ = riemann.mean(means)
-        self.weight_ = float(self.prior)
-        if len(runs) > 1:
-            apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
-            self.weight_ = float((T**2).sum(axis=1).mean() / max((apart**2).sum() / (len(runs) - 1), 1e-12))
-        self.spread_ = max(float(T.std(axis=0).mean()), 1e-12)
-        self.level_, self.scale_ = S.mean(axis=0), np.maximum(S.std(axis=0), 1e-12)
-        F = np.hstack([T / self.spread_, self.gain * (S - self.level_) / self.scale_])
+            S[k] -= level
+        self.center_, self.level_ = riemann.mean(means), levels.mean(axis=0)
+        spread = np.maximum(S.std(axis=0), 1e-12)
+        apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
+        self.worth_ = np.array([self._worth(T, apart), self._worth(S / spread, (levels - self.level_) / spread)])
+        self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), spread
+        F = np.hstack([T / self.spread_, self.gain * S / self.scale_])
         model = LogisticRegression(C=self.strength, max_iter=2000).fit(F, y)
         both = len(model.coef_) == 1  # of two classes it weighs one
         self.weights_: np.ndarray = np.vstack([-model.coef_, model.coef_]) / 2 if both else model.coef_
         self.bias_: np.ndarray = np.r_[-model.intercept_, model.intercept_] / 2 if both else model.intercept_
 
+    def _worth(self, within: np.ndarray, apart: np.ndarray) -> float:
+        """The trials that what is known of earlier runs counts for: (trials, features) and (runs, features), centred."""
+        if len(apart) == 1 or not apart.size:
+            return float(self.prior)
+        return float((within**2).sum(axis=1).mean() / max((apart**2).sum() / (len(apart) - 1), 1e-12))
+
     def prepare(self, s: Stream) -> None:
-        self._means, self._count = self.center_.copy(), self.weight_
+        self._means, self._level, self._count = self.center_.copy(), self.level_.copy(), self.worth_.copy()
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         C, S = self.features(x[None])
         self._count += 1
-        self._means = riemann.between(self._means, C[0], 1 / self._count)
+        self._means = riemann.between(self._means, C[0], 1 / self._count[0])
+        self._level += (S[0] - self._level) / self._count[1]
         T = riemann.tangent(C[0], riemann.whitener(self._means)).ravel()
-        z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self.level_) / self.scale_] + self.bias_
+        z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self._level) / self.scale_] + self.bias_
         e = np.exp(z - z.max())
         return e / e.sum()

@@ -2,7 +2,7 @@
 
 DEFAULT = {
     "mi": "pyriemann:TangentSpace+sklearn:LogisticRegression",
-    "ssvep": "pyriemann:TangentSpace+sklearn:LogisticRegression",
+    "ssvep": "flicker_tangent",
     "p300": "pyriemann:XdawnCovariances+pyriemann:TangentSpace+sklearn:LogisticRegression",
     "keys": "sklearn:LinearDiscriminantAnalysis(solver=lsqr,shrinkage=auto)",
 }

@@ -73,16 +73,19 @@ def evaluate(
     leaky: bool = False,
     curve: bool = False,
     scheduler: str | None = None,
+    classes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Every decoder by name, or model folder, on a data set: {decoder: {offline, causal, ...}} and comparisons.
 
     leaky: allow what looks ahead, and mark it. curve: score the causal form with parts of the training trials, too.
     scheduler: address of a Dask cluster that does the work. progress is called with (done, of, what) after each unit.
+    classes: these alone are learnt and scored, instead of those of the card; a decoder still sees the others pass.
     Raises WrongUse, FileTrouble, NotConsented.
     """
     if protocol not in PROTOCOLS:
         raise WrongUse(f"There is no protocol {protocol!r}.", f"There are {', '.join(PROTOCOLS)}.")
     runs = trials(data, root, () if protocol == "cross-subject" else subjects)
+    runs = _only(runs, classes) if classes else runs
     models = {d: load(d) for d in decoders if (Path(d).expanduser() / SAID).is_file()}
     if protocol == "transfer" and len(models) < len(decoders):
         raise WrongUse("transfer scores a trained model.", do="--decoder FOLDER, as `bcikit train` wrote it.")
@@ -155,6 +158,15 @@ def evaluate(
         "decoders": results,
         "compared": pairs,
     }
+
+
+def _only(runs: Sequence[Run], classes: Sequence[str]) -> list[Run]:
+    """The same runs, in which these classes alone are scored."""
+    its = runs[0].card
+    known = [e.partition(":")[2] or e for e in its.trials.get("events", ())]
+    for missing in sorted(set(classes) - set(known)):
+        raise WrongUse(f"{its.name} has no class {missing!r}.", f"It has {', '.join(known)}.")
+    return [replace(r, card=replace(r.card, trials={**r.card.trials, "scored": list(classes)})) for r in runs]
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -275,3 +275,11 @@ def test_pictures_of_heads_and_waves(shared):
         assert [a.get_title() for a in shown[0][0].axes][:2] in (["feet", "fists"], ["other", "target"])
         for figure, _ in shown:
             plt.close(figure)
+
+
+def test_some_classes_alone_are_learnt_and_scored_while_the_others_pass(tagged, capsys):
+    card, root = map(str, tagged)
+    said = evaluate(card, root, [MDM], "within", subjects=["A"], classes=["left", "right"])["decoders"][MDM]["causal"]
+    assert said["classes"] == ["left", "right"]
+    code = main(["evaluate", "--data", card, "--root", root, "--decoder", MDM, "--classes", "left,up"])
+    assert code == 2 and "no class 'up'" in capsys.readouterr().err

@@ -31,6 +31,7 @@ class FlickerTangent(Bands):
     paradigm = "ssvep"
     gain = 1.5
 
+    strength: Annotated[float, Setting("of the logistic regression's weights: more fits closer", low=1e-6, high=1e6)] = 0.003
     hz: Annotated[tuple[str, ...], Setting(HZ)] = ()
     harmonics: Annotated[int, Setting("multiples of the flicker that are looked at", low=1, high=8)] = 2
     width: Annotated[float, Setting("half the width of a band", "Hz", low=0.05, high=10)] = 0.5
