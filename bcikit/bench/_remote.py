@@ -12,14 +12,21 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..acquire.rendered import BIN_S
 from ..core.errors import DeviceTrouble, WrongUse
 from ..ethics.home import home
+from ..simulate.played import SCALE
 from . import _work
 from ._measure import Contender
 from ._work import Work
 
 HERE = Path(__file__).parent
-PACKAGES = {"ezmsg": ("ezmsg", "ezmsg-sigproc", "ezmsg-event"), "moabb": ("moabb",)}
+PACKAGES = {
+    "ezmsg": ("ezmsg", "ezmsg-sigproc", "ezmsg-event"),
+    "mne_lsl": ("mne-lsl",),
+    "moabb": ("moabb",),
+    "timeflux": ("timeflux", "timeflux_dsp"),
+}
 
 
 def environment(peer: str) -> Path:
@@ -49,15 +56,22 @@ def set_up(peer: str, say: Callable[[str], None]) -> None:
             )
 
 
+def ezmsg(name: str, work: Work, note: str = "") -> Remote:
+    """ezmsg, on the work of an implant's decoder."""
+    asked = {"scale": SCALE, "n": work.n, "rate": work.rate, "bin_s": BIN_S, "band": [_work.LOW, _work.HIGH]}
+    asked |= {"order": _work.ORDER, "threshold": _work.THRESHOLD_UV, "refractory_s": _work.REFRACTORY_S}
+    return Remote("ezmsg", name, work.counts, asked, note)
+
+
 class Remote(Contender):
     """A contender in another Python, which has its turns like the others; the input lies in a file that both map."""
 
-    def __init__(self, peer: str, name: str, work: Work, note: str = "") -> None:
+    def __init__(self, peer: str, name: str, x: np.ndarray, asked: dict[str, Any], note: str = "") -> None:
         if not there(peer):
             raise WrongUse(f"{peer} is not set up.", do="bcikit bench peers --setup")
         super().__init__(name, lambda: lambda i: None, note)
         self._folder = tempfile.TemporaryDirectory(prefix="bcikit-bench-")
-        np.save(file := Path(self._folder.name) / "input.npy", work.counts)
+        np.save(file := Path(self._folder.name) / "input.npy", x)
         self._process = subprocess.Popen(
             [str(environment(peer)), str(HERE / f"_{peer}.py")],
             stdin=subprocess.PIPE,
@@ -65,9 +79,7 @@ class Remote(Contender):
             stderr=(log := Path(self._folder.name) / "log").open("w"),
         )
         self._log = log
-        asked = {"input": str(file), "scale": _work.SCALE, "n": work.n, "rate": work.rate, "bin_s": _work.BIN_S}
-        asked |= {"band": [_work.LOW, _work.HIGH], "order": _work.ORDER, "threshold": _work.THRESHOLD_UV}
-        self._say(json.dumps(asked | {"refractory_s": _work.REFRACTORY_S}))
+        self._say(json.dumps({"input": str(file), **asked}))
 
     def _say(self, line: str) -> None:
         pipe = self._process.stdin

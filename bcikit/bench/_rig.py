@@ -16,6 +16,7 @@ from ..core.loop import Gate, Loop
 from ..core.parts import Board, Sink, Stage
 from ..core.pipeline import Pipeline
 from ..core.stream import Chunk
+from ..kernels import one_thread
 
 WARM_S = 1.0
 
@@ -75,6 +76,7 @@ class Kept:
         return self.all[: self.n].astype(float)
 
 
+@one_thread()
 def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -> Measured:
     """Run the line in real time for so long; a second before that is not counted."""
     cursor = Cursor()

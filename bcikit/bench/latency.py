@@ -27,7 +27,7 @@ from ..core.pipeline import Pipeline
 from ..preprocess.bandpass import Bandpass
 from ..preprocess.notch import Notch
 from ._measure import Row, histogram
-from ._remote import Remote, there
+from ._remote import ezmsg, there
 from ._rig import Measured, measure
 from ._work import Work
 from .throughput import line
@@ -127,7 +127,7 @@ def latency(channels: Sequence[int], seconds: float, gate: Gate) -> Iterator[Row
         if isinstance(board, Rendered) and "ms_p50" not in summary:
             summary |= {"ms_p50": float(np.median(found.ms)), "ms_p99": float(np.percentile(found.ms, 99))}
     if there("ezmsg"):
-        ms = ezmsg(channels[0], seconds)
+        ms = graph(channels[0], seconds)
         row = Row(f"ezmsg, {channels[0]} channels, bandpass and power only", note="processes: one; a graph of units")
         yield _percentiles(row, ms)
         yield from histogram(ms)
@@ -147,10 +147,10 @@ def rig(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -> It
     yield {"bench": "latency", "board": board.part_name(), **row.more, "costs_most": found.dearest}
 
 
-def ezmsg(channels: int, seconds: float) -> np.ndarray:
+def graph(channels: int, seconds: float) -> np.ndarray:
     """ms from due to features, in ezmsg's graph, paced."""
     work = Work(channels)
-    remote = Remote("ezmsg", "ezmsg", work)
+    remote = ezmsg("ezmsg", work)
     try:
         came = remote.ask("paced", seconds + ADAPTED_S)
     finally:

@@ -21,13 +21,18 @@ from ..preprocess.bandpass import Bandpass
 from ..preprocess.bandpower import Bandpower
 from ..preprocess.notch import Notch
 from ._measure import Contender, Row, difference, race
-from ._remote import PACKAGES, there
+from ._remote import Remote, there
 
 CHANNELS, RATE, N = 8, 250.0, 10
 SECONDS = 60
 LOW, HIGH, MAINS, WIDTH = 1.0, 40.0, 50.0, 2.0
 BAND, HOP, HOPS = (8.0, 13.0), 25, 10  # Hz, samples, hops a window
 COMPARED = 200  # chunks
+SETTLED = 20  # rows of power
+OTHERS = {
+    "mne_lsl": ("MNE-LSL StreamLSL", "acquired by hand; LSL's loopback is in it"),
+    "timeflux": ("timeflux, its nodes in one process", ""),
+}
 WINDOW = 5.0  # seconds that BrainFlow's users refilter for each new chunk, as its documentation shows
 
 
@@ -101,7 +106,8 @@ def peers(seconds: float) -> Iterator[Row | dict[str, Any]]:
     ]
     if find_spec("brainflow"):
         contenders.append(Contender("BrainFlow DataFilter, stateless", _brainflow(x)))
-    rows = race(contenders, seconds, N / RATE, COMPARED)
+    contenders += [remote(x, name, said, note) for name, (said, note) in OTHERS.items() if there(name)]
+    rows = race(contenders, seconds, N / RATE, COMPARED, settled)
     for row in rows:
         if row.name.startswith("BrainFlow"):
             row.error = _brainflow_error(x)
@@ -109,8 +115,12 @@ def peers(seconds: float) -> Iterator[Row | dict[str, Any]]:
     yield from rows
     yield from (Row(name, note=why) for name, why in absent())
     by = {r.name.split()[0].strip(","): r for r in rows}
-    flow = by.get("BrainFlow")
     mine = by["bcikit"]
+
+    def over(name: str) -> float | None:
+        other = by.get(name)
+        return mine.ratio / other.ratio if mine.ratio and other and other.ratio else None
+
     assert mine.us_p50 and mine.us_p99 and mine.ratio
     yield {
         "bench": "peers",
@@ -120,7 +130,9 @@ def peers(seconds: float) -> Iterator[Row | dict[str, Any]]:
         "ms_p99": mine.us_p99 / 1000,
         "cpu": mine.us_p50 * 1e-6 * RATE / N,
         "ratio_scipy": mine.ratio,
-        "ratio_brainflow": mine.ratio / flow.ratio if flow and flow.ratio else None,
+        "ratio_brainflow": over("BrainFlow"),
+        "ratio_mne_lsl": over("MNE-LSL"),
+        "ratio_timeflux": over("timeflux"),
         "error": mine.error,
     }
 
@@ -192,13 +204,22 @@ def _brainflow_error(x: np.ndarray) -> float | None:
     return difference(theirs[:, None], same[:, None])
 
 
+def remote(x: np.ndarray, peer: str, name: str, note: str) -> Remote:
+    """A peer in its own environment, given the same sections."""
+    from scipy.signal import butter
+
+    sos = sections()
+    asked = {"n": N, "rate": RATE, "filters": [sos[:1].tolist(), sos[1:].tolist()], "hop": HOP, "hops": HOPS}
+    return Remote(peer, name, x, {**asked, "band_sos": butter(2, BAND, "bandpass", fs=RATE, output="sos").tolist()}, note)
+
+
+def settled(mine: np.ndarray, reference: np.ndarray) -> tuple[float | None, str]:
+    """The error over the last two seconds: how a filter begins is each one's own."""
+    return difference(mine[-SETTLED:], reference[-SETTLED:]), ""
+
+
 def absent() -> Iterator[tuple[str, str]]:
     """Peers that are not here, and how they would be."""
-    for name, module in (("MNE-LSL StreamLSL", "mne_lsl"), ("timeflux", "timeflux")):
-        if not find_spec(module):
-            yield name, "not installed: left out"
-        else:
-            yield name, "installed; not timed by this version"
-    for name in PACKAGES:
+    for name, (said, _) in OTHERS.items():
         if not there(name):
-            yield name, "not set up: bcikit bench peers --setup"
+            yield said, "not set up: bcikit bench peers --setup"

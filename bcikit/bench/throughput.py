@@ -19,7 +19,7 @@ from ..core.parts import Stage
 from ..core.pipeline import Pipeline
 from ..preprocess.unit_features import UnitFeatures
 from ._measure import Contender, Row, race
-from ._remote import Remote, there
+from ._remote import ezmsg, there
 from ._work import HIGH, LOW, NOISE_UV, ORDER, REFRACTORY_S, TIMES, Work, alike, scipy_features
 
 COMPARED = 200  # chunks
@@ -59,13 +59,13 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
     if cores > 1:
         contenders.append(ours(work, cores))
     if there("ezmsg"):
-        contenders.append(Remote("ezmsg", "ezmsg, transformers in one process", work, "given float32, not integers"))
+        contenders.append(ezmsg("ezmsg, transformers in one process", work, "given float32, not integers"))
     rows = race(contenders, seconds, work.chunk_s, COMPARED, alike)
     by = {row.name: row for row in rows}
     mine, shared = by["bcikit"], by.get(f"bcikit, {cores} cores")
     yield from rows
-    ezmsg = by.get("ezmsg, transformers in one process")
-    units = graph(work, max(seconds, 1.0), rows[0]) if ezmsg else None
+    theirs = by.get("ezmsg, transformers in one process")
+    units = graph(work, max(seconds, 1.0), rows[0]) if theirs else None
     moved = transported(work, max(seconds, 1.0)) if POSIX else None
     yield from (row for row in (units, moved) if row)
 
@@ -83,14 +83,14 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
         "real_time_factor_cores": shared.real_time_factor if shared else None,
         "real_time_factor_transport": moved.real_time_factor if moved else None,
         "ratio_scipy": mine.ratio,
-        "ratio_ezmsg": (mine.ratio or 0.0) / (ezmsg.ratio or 1.0) if ezmsg else None,
+        "ratio_ezmsg": (mine.ratio or 0.0) / (theirs.ratio or 1.0) if theirs else None,
         "ratio_ezmsg_graph": over(units),
     }
 
 
 def graph(work: Work, seconds: float, reference: Row) -> Row:
     """ezmsg's units in its own graph, run behind the others and not in turns with them; the mean alone."""
-    remote = Remote("ezmsg", "ezmsg, as a graph", work)
+    remote = ezmsg("ezmsg, as a graph", work)
     try:
         bins, came = remote.ask("graph", seconds)[-1]
     finally:

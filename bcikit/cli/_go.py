@@ -20,6 +20,7 @@ from ..core.session import Session
 from ..effectors.console import Console
 from ..effectors.xdf import Xdf
 from ..ethics.gate import Gate
+from ..kernels import one_thread
 from ..view._view import View, file_size
 from ..view._watch import Watch
 from ..view.jsonl import Jsonl
@@ -51,7 +52,7 @@ def go(session: Session) -> None:
         loop.add(sink, at)
     if not views:
         _say(f"{board.part_name()} runs without a view. Ctrl-C ends it.")
-    with _ended_by_signals(loop):
+    with _ended_by_signals(loop), one_thread():
         report = loop.run(session.seconds)
     if not any(isinstance(view, Jsonl) for view in views):
         _say(_last_word(report, files))

@@ -26,7 +26,7 @@ class Blank(Stage):
     holds = False
     settle = 0.5
 
-    event: Annotated[str, Setting("name of the events that stand at the stimulator's pulses")] = "stim"
+    event: Annotated[str, Setting("name of the events that stand at the stimulator's pulses")] = "stimulation"
     seconds: Annotated[float, Setting("from each of them on", "s", low=0, high=0.5)] = 0.002
     limit: Annotated[float | None, Setting("what is beyond it, up or down, is an artefact too", "the channel's", low=0)] = (
         None

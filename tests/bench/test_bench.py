@@ -195,4 +195,4 @@ def test_a_live_rig_needs_a_grant(capsys):
 def test_a_peer_that_is_not_set_up_is_refused():
     assert not _remote.there("ezmsg")
     with pytest.raises(_remote.WrongUse, match="bench peers --setup"):
-        _remote.Remote("ezmsg", "ezmsg", SMALL)
+        _remote.ezmsg("ezmsg", SMALL)

@@ -293,3 +293,15 @@ def test_logarithms_of_matrices_are_those_of_their_eigenvalues(instructions, c):
     flat[:, 0], flat[:, :, 0] = 0, 0  # a dead channel's logarithm is low, not infinite
     assert np.isfinite(kernels.logs(flat, white)).all()
     assert kernels.logs(C[:0], white).shape == (0, c, c)
+
+
+def test_blas_is_held_to_one_thread_and_let_go():
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with kernels.one_thread():
+        assert set(threads()) <= {1}
+    assert threads() == before

@@ -12,6 +12,7 @@ from bcikit import WrongUse, kernels
 from bcikit.core.label import Label, Level
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Channel, Chunk, Event, Stream, recording
+from bcikit.preprocess._design import steady
 from bcikit.preprocess._single import error_of_single, single_is_exact
 from bcikit.preprocess.bandpass import Bandpass
 from bcikit.preprocess.beside import Beside
@@ -242,13 +243,13 @@ def long_signal(seconds, rate, n=4, seed=5):
         yield (steps + offset * (1 + 1e-3 * np.sin(t / 30)) + 10 * rng.standard_normal((int(rate), n))).astype(np.float32)
 
 
-def worst_error(stage, sos, seconds, rate):
+def worst_error(stage, sos, seconds, rate, begun=sp.sosfilt_zi):
     """The largest error in any second, of the rms, against SciPy's float64 on the same float32 samples."""
     stage.start(broadband(4, rate))
     zi, worst, at = None, 0.0, 0
     for x in long_signal(seconds, rate):
         if zi is None:
-            zi = sp.sosfilt_zi(sos)[:, None, :] * x[0][None, :, None].astype(float)
+            zi = begun(sos)[:, None, :] * x[0][None, :, None].astype(float)
         wanted, zi = sp.sosfilt(sos, x.T.astype(float), axis=1, zi=zi)
         got = stage.step(Chunk(x, at)).data
         at += len(x)
@@ -264,6 +265,16 @@ def test_within_1e_5_of_scipy_with_large_offsets(low, seconds):
     error = worst_error(stage, sos, seconds, 30000.0)
     assert stage.single == (low == 250 and kernels.COMPILED)
     assert error < 1e-5, error
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(3600, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])])
+def test_a_slow_highpass_is_within_1e_5_of_scipy_with_large_offsets(seconds):
+    """0.5 Hz at 30 kHz: where float32 state fails always (measured), and is not used. SciPy begins from the same state: its
+    own `sosfilt_zi` is off by 1e-8 there, which is 2e-5 of the signal with such offsets."""
+    stage = Highpass(low=0.5)
+    sos = stage.sections(broadband(1))[0]
+    error = worst_error(stage, full(sos), seconds, 30000.0, lambda _: steady(sos))
+    assert not stage.single and error < 1e-5, error
 
 
 @pytest.mark.skipif(not kernels.COMPILED, reason="left out: single precision is used with the compiled kernels alone")
@@ -312,7 +323,7 @@ def test_blanking_keeps_the_artefact_out_of_the_filter():
     clean = rng.standard_normal((5000, 2)).astype(np.float32) * 5
     x = clean.copy()
     x[2000:2015] += 5000
-    source = recording(broadband(2, rate), x, [Event(2000, "stim")])
+    source = recording(broadband(2, rate), x, [Event(2000, "stimulation")])
     blanked = Pipeline([Blank(), Bandpass(low=250, high=3000)]).run(source, [33] * 999).data
     wanted = Pipeline([Bandpass(low=250, high=3000)]).run(recording(broadband(2, rate), clean)).data
     touched = Pipeline([Bandpass(low=250, high=3000)]).run(source).data
