@@ -18,6 +18,7 @@ from ..core.parts import Report
 from ..core.pipeline import Pipeline
 from ..core.session import Session
 from ..effectors.console import Console
+from ..effectors.store import Store
 from ..effectors.xdf import Xdf
 from ..ethics.gate import Gate
 from ..kernels import one_thread
@@ -37,6 +38,8 @@ def go(session: Session) -> None:
     recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
     for recorder in recorders:
         recorder.about = _about(line, session)
+        if isinstance(recorder, Store):
+            recorder.place(board.label)
     files = [Path(os.path.expanduser(recorder.path)) for recorder in recorders]
     for view in views:
         view.stop, view.mark, view.recordings = loop.stop, loop.mark, files

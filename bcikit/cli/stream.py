@@ -29,7 +29,13 @@ GROUP = "Stream"
 )
 @click.option("--subject", metavar="NAME", help="Whose signals these are, as in `bcikit consent grant NAME`.")
 @click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
-@click.option("--record", metavar="FILE", help="Record to an XDF file.")
+@click.option(
+    "--record",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE.xdf]",
+    help="Record: encrypted, or as a plain XDF file of this name.",
+)
 @click.option(
     "--record-at",
     default="out",
@@ -87,7 +93,7 @@ def command(
     if not no_view:
         sinks.append((part("sink", "jsonl" if as_json else "terminal").make({}), "out"))
     if record is not None:
-        sinks.append((part("sink", "xdf").make({"path": record}), record_at))
+        sinks.append((part("sink", "xdf" if record else "store").make({"path": record}), record_at))
     if lsl is not None:
         sinks.append((part("sink", "lsl").make({"name": lsl}), "out"))
     go(Session(source, line, sinks, subject, seconds))

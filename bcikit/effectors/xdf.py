@@ -30,6 +30,7 @@ class Xdf(Sink):
     """
 
     kind: ClassVar[str] = "record"
+    plain: ClassVar[bool] = True  # whoever has the file can read it
 
     path: Annotated[str, Setting("file to make; it must not exist")] = "session.xdf"
 
@@ -41,13 +42,13 @@ class Xdf(Sink):
     def open(self, s: Stream, permit: Any) -> None:
         super().open(s, permit)
         path = Path(os.path.expanduser(self.path))  # an unknown ~user stays as it is written
-        if path.suffix.lower() != ".xdf":
+        if self.plain and path.suffix.lower() != ".xdf":
             raise WrongUse(
                 f"A recording is an XDF file; {self.path!r} is no name for one.", do=f"Name it {self.path or 'session'}.xdf"
             )
         # what is simulated is the same bytes in every run, and was made at no date
         when = "" if s.label.simulated else datetime.now().astimezone().isoformat(timespec="seconds")
-        self._writer = Writer(path, s, self.about, when)
+        self._writer = Writer(path, s, self.about, when, sealed=not self.plain)
         self._state, self._dropped, self._synced = "", 0, time.monotonic()
 
     def send(self, c: Chunk) -> None:

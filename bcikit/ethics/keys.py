@@ -190,14 +190,14 @@ def tag(subject: str, home: Path | None = None) -> str:
     return hmac.new(_root(_home_of(home)), b"tag\0" + subject.encode(), "sha256").hexdigest()[:24]
 
 
-def _subject(subject: str, home: Path, make: bool) -> bytes:
-    name = tag(subject, home)
+def _tagged(name: str, home: Path, make: bool) -> bytes:
+    """A subject's key, by tag."""
     path = home / "keys" / f"{name}.key"
     root = _root(home)
     if not path.exists():
         if not make:
             raise FileTrouble(
-                f"There is no key of {subject or 'nobody'} here.", "It was erased, or the recording is another device's."
+                "The key of somebody in this recording is not here.", "It was erased, or the recording is another device's."
             )
         _once(path, _wrap(root, secrets.token_bytes(32), name.encode()))
     return _unwrap(root, _secret(path, "The key"), name.encode(), path)
@@ -205,24 +205,26 @@ def _subject(subject: str, home: Path, make: bool) -> bytes:
 
 def pseudonym(subject: str, home: Path | None = None) -> str:
     """What the audit calls a subject: a keyed hash, which nobody can tie to the name once the subject's key is destroyed."""
-    key = _subject(subject, _home_of(home), make=True)
+    key = _tagged(tag(subject, home), _home_of(home), make=True)
     return "p" + hmac.new(key, b"audit", "sha256").hexdigest()[:24]
 
 
-def session_key(subjects: Iterable[str], home: Path | None = None) -> tuple[bytes, str]:
+def session_key(tags: Iterable[str], home: Path | None = None) -> tuple[bytes, str]:
     """A fresh key for one recording, and the same wrapped (hex) for all in it, one after the other: without any one of
     their keys it cannot be unwrapped."""
     key = wrapped = secrets.token_bytes(32)
-    for subject in sorted(subjects) or [""]:
-        wrapped = _wrap(_subject(subject, _home_of(home), make=True), wrapped, b"session")
+    for name in tags:
+        wrapped = _wrap(_tagged(name, _home_of(home), make=True), wrapped, b"session")
     return key, wrapped.hex()
 
 
-def unwrapped(wrapped: str, subjects: Iterable[str], home: Path | None = None) -> bytes:
-    """The key of a recording. Raises FileTrouble where a subject's key is gone."""
+def unwrapped(wrapped: str, tags: Iterable[str], home: Path | None = None) -> bytes:
+    """The key of a recording. Raises FileTrouble where a subject's key is gone, ValueError where it is no key."""
     key, place = bytes.fromhex(wrapped), _home_of(home)
-    for subject in reversed(sorted(subjects) or [""]):
-        key = _unwrap(_subject(subject, place, make=False), key, b"session", place / "keys")
+    for name in reversed(list(tags)):
+        if not name.isalnum():
+            raise ValueError(f"{name!r} is no tag")
+        key = _unwrap(_tagged(name, place, make=False), key, b"session", place / "keys")
     return key
 
 

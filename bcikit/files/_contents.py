@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import FileTrouble
 from ..core.stream import Channel, Chunk, Event, Recording, Stream
+from . import sealed
 from .montage import position
 
 VOLTAGE = {"V": 1e6, "mV": 1e3, "µV": 1.0, "uV": 1.0, "nV": 1e-3}
@@ -27,6 +28,8 @@ def contents(path: Path, limit: int | None = None) -> bytes:
             raise FileTrouble(f"{path} is a pipe or a device.", "A recording is a file.", "Save it to one, and name that.")
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             raw = file.read(-1 if limit is None else limit)
+            if raw.startswith(sealed.MAGIC):
+                raw = sealed.opened(raw + file.read(), path, limit=limit)
     except FileNotFoundError:
         raise FileTrouble(f"There is no file {path}.", "The name or the folder is not right.") from None
     except PermissionError:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import struct
 import threading
@@ -30,6 +29,7 @@ from ..core.errors import BciError, FileTrouble, WrongUse
 from ..core.stream import Chunk, Event, Stream
 from ..ethics import keys
 from ._xdf import BORDER, BOUNDARY, FILE, FOOTER, HEADER, MAGIC, OFFSET, SAMPLES, chunk, packed, packed_texts, xml
+from .sealed import Plain, Sealed
 
 DATA, MARKS, LOG, BOARD = 1, 2, 3, 4
 ROOM_S = 60.0  # a recording begins only where a minute of it fits
@@ -83,6 +83,7 @@ class Writer:
     """Appends chunks of one stream to a new file, each in one write: what was written stays readable, whenever it ends.
 
     about: facts for the record (the line's recipe, the board's settings). when: date and time of the start, as text.
+    sealed: encrypted for those in the label.
     At `close` the file is signed with this device's key. Raises FileTrouble: the file exists, its folder does not, the
     disk is full.
     """
@@ -94,6 +95,7 @@ class Writer:
         about: Mapping[str, Any] | None = None,
         when: str = "",
         home: Path | None = None,
+        sealed: bool = False,
     ) -> None:
         self.path, self.stream = Path(path), stream
         self._home = home
@@ -110,8 +112,7 @@ class Writer:
         self._row = 1 + columns * stream.dtype.itemsize
         self._room()
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._fd = os.open(self.path, flags, 0o600)
+            self._file: Plain | None = Sealed(self.path, stream.label.subjects, home) if sealed else Plain(self.path)
         except FileExistsError:
             raise FileTrouble(
                 f"{path} exists already.",
@@ -160,18 +161,13 @@ class Writer:
 
     def _append(self, data: bytes) -> None:
         """In one write; where only a part of it fits, the part is taken off again."""
-        if self._fd < 0:
+        if self._file is None:
             raise FileTrouble(f"{self.path} is closed.")
         try:
-            done = 0
-            while done < len(data):
-                done += os.write(self._fd, data[done:] if done else data)
+            self._file.append(data)
         except OSError as error:
-            try:
-                os.ftruncate(self._fd, self._good)
-            finally:
-                os.close(self._fd)
-                self._fd = -1
+            file, self._file = self._file, None
+            file.close(whole=False)
             raise FileTrouble(
                 f"Recording to {self.path} has ended: {error.strerror}.",
                 f"What was recorded until then ({self._good / 1e6:.1f} MB) is good.",
@@ -268,13 +264,13 @@ class Writer:
     def sync(self) -> None:
         """Wait until what was written would outlive a power cut."""
         with self._lock:
-            if self._fd >= 0:
-                (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._fd)
+            if self._file is not None:
+                self._file.sync()
 
     def close(self) -> None:
         """Footers, hash and signature; final and idempotent."""
         with self._lock:
-            if self._fd < 0:
+            if self._file is None:
                 return
             try:
                 if self._early:
@@ -287,11 +283,10 @@ class Writer:
                 except (BciError, OSError) as error:  # the samples are worth more than the signature
                     own["unsigned"] = str(error)
                 self._append(self._footer(DATA, own))
-                os.fsync(self._fd)
             finally:
-                if self._fd >= 0:
-                    os.close(self._fd)
-                    self._fd = -1
+                file, self._file = self._file, None
+                if file is not None:
+                    file.close()
 
     def _footer(self, sid: int, more: Mapping[str, Any]) -> bytes:
         first, last, n = self._stamps.get(sid, (0.0, 0.0, 0))
