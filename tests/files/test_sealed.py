@@ -106,7 +106,7 @@ def test_every_change_in_it_is_found(tmp_path):
                 got = opened(bad, path)
             except FileTrouble:
                 continue
-            assert plain.startswith(got) and got != plain or bad == raw
+            assert (plain.startswith(got) and got != plain) or bad == raw
 
 
 def test_a_recorder_killed_at_any_moment_leaves_what_it_wrote(tmp_path):
