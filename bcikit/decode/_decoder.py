@@ -77,7 +77,7 @@ class Decoder(Stage):
         if X.ndim < 2 or y.shape != (len(X),):
             raise WrongUse(f"{self.part_name()} cannot learn from {X.shape} trials with {y.shape} labels.")
         groups = np.zeros(len(X), int) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        whole = np.isfinite(X).reshape(len(X), -1).all(axis=1)
+        whole = np.isfinite(X).all(axis=tuple(range(1, X.ndim)))
         X, y, groups = np.asarray(X[whole], float), y[whole], groups[whole]
         for name in [n for n in vars(self) if n.endswith("_") and n[0] != "_"]:
             delattr(self, name)

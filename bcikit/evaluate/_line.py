@@ -28,6 +28,7 @@ FRONT = {
     "mi": "bandpass:low=8,high=30,order=2",
     "ssvep": "bandpass:low=5,high=45,order=2",
     "p300": "bandpass:low=0.5,high=12,order=2",
+    "rest": "bandpass:low=4,high=30,order=2",
 }
 # Where eight electrodes stand that a board has: over the hands' areas, the occiput, and where a P300 is largest
 EIGHT = {

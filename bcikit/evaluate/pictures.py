@@ -171,7 +171,13 @@ def _rhythms(who: str, X: np.ndarray, y: np.ndarray, s: Any, t: np.ndarray, wind
     decoded = every[..., (when >= window[0]) & (when <= window[1])].mean(axis=-1)
     rows = _strongest(np.log(np.maximum(decoded, 1e-12)), y)
     figure, axes = plt.subplots(
-        2, len(change), figsize=(2.6 * len(change) + 0.8, 4.2), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(rows),
+        len(change),
+        figsize=(2.6 * len(change) + 0.8, 2.1 * len(rows)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for row, channel in zip(axes, rows, strict=True):
         for axis, (c, its) in zip(row, change.items(), strict=True):
@@ -197,8 +203,11 @@ def _waves(who: str, X: np.ndarray, y: np.ndarray, s: Any, t: np.ndarray, window
 
     classes = [str(c) for c in np.unique(y)]
     means = {c: X[y == c].mean(axis=0) for c in classes}
-    figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.8), sharey=True, layout="constrained")
-    for axis, channel in zip(axes, _strongest(X[..., (t >= window[0]) & (t <= window[1])], y), strict=True):
+    rows = _strongest(X[..., (t >= window[0]) & (t <= window[1])], y)
+    figure, (axes,) = plt.subplots(
+        1, len(rows), figsize=(3.75 * len(rows), 2.8), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, channel in zip(axes, rows, strict=True):
         for c, colour in zip(classes, INK, strict=False):
             error = X[y == c][:, channel].std(axis=0) / np.sqrt((y == c).sum())
             axis.plot(t, means[c][channel], color=colour, lw=1.6, label=c)
@@ -208,5 +217,5 @@ def _waves(who: str, X: np.ndarray, y: np.ndarray, s: Any, t: np.ndarray, window
         axis.set_xlabel("s after the event")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("µV")
-    axes[1].legend(frameon=False, fontsize=9)
+    axes[-1].legend(frameon=False, fontsize=9)
     return figure
