@@ -23,6 +23,8 @@ from ._supervisor import Cause
 
 CLOSE_S = 3.0  # how long closing waits for the device to be at rest
 
+_outliving: list[subprocess.Popen] = []  # supervisors still at work after their client was closed
+
 
 class Client:
     """Starts the supervisor of an effector and holds its lease. period: seconds between commands. Raises what the supervisor
@@ -51,7 +53,8 @@ class Client:
         ours.settimeout(START_S + 5)
         try:
             ours.sendall(json.dumps(asked).encode() + b"\n")
-            said = json.loads(ours.makefile("r").readline() or "null")
+            with ours.makefile("r") as line:
+                said = json.loads(line.readline() or "null")
         except (OSError, ValueError):
             said = None
         if said is None or "error" in said:
@@ -97,7 +100,7 @@ class Client:
             try:
                 self.process.wait(CLOSE_S)
             except subprocess.TimeoutExpired:
-                pass  # it goes on until the device is at rest: that is what it is for
+                _outliving.append(self.process)  # it goes on until the device is at rest: that is what it is for
             self.panel.close()
 
 

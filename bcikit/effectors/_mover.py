@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import BciError
 from ..core.find import part
 from . import _limits
 from ._limits import Limits
@@ -94,4 +95,7 @@ if __name__ == "__main__":
     for name in (signal.SIGINT, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(name, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the supervisor's word that all is at rest
-    run(json.loads(sys.argv[1]))
+    try:
+        run(json.loads(sys.argv[1]))
+    except BciError as error:  # the supervisor sees that this process is gone
+        sys.exit(str(error))
