@@ -12,10 +12,8 @@ GROUP = "Decode"
 
 
 @click.command()
-@click.option(
-    "--data", required=True, metavar="CARD", help="The data set; `bcikit datasets` lists them, or a card of yours."
-)
-@click.option("--root", metavar="FOLDER", help="Where its files lie, if not where `bcikit datasets get` puts them.")
+@click.option("--data", required=True, metavar="CARD", help="A data set (`bcikit datasets`), a card of yours, or a folder.")
+@click.option("--root", metavar="FOLDER|URL", help="Where its files lie, if not where `bcikit datasets get` puts them.")
 @click.option(
     "--decoder",
     "decoders",

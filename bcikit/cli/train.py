@@ -8,10 +8,8 @@ GROUP = "Decode"
 
 
 @click.command()
-@click.option(
-    "--data", required=True, metavar="CARD", help="The data set; `bcikit datasets` lists them, or a card of yours."
-)
-@click.option("--root", metavar="FOLDER", help="Where its files lie, if not where `bcikit datasets get` puts them.")
+@click.option("--data", required=True, metavar="CARD", help="A data set (`bcikit datasets`), a card of yours, or a folder.")
+@click.option("--root", metavar="FOLDER|URL", help="Where its files lie, if not where `bcikit datasets get` puts them.")
 @click.option("--decoder", default="default", show_default=True, metavar="NAME", help="A decoder or estimator.")
 @click.option("--out", required=True, metavar="FOLDER", help="The model that is written.")
 @click.option("--subjects", metavar="A,B", help="These people alone.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from ..ethics.home import home
 from ..files.cards import Card, cards, load
 from ..files.read import read
 from ..preprocess.epoch import Epoch
+from . import remote
+from .folder import folder_card
 
 FIELD = re.compile(r"\{(subject|session|run)\}")
 
@@ -49,11 +51,18 @@ class Run:
     run: str
     path: Path
     options: dict[str, Any] = field(default_factory=dict)
+    remote: str = ""  # the URL that it is fetched from, once it is wanted
+
+    def here(self) -> Path:
+        """Its file on this machine."""
+        if self.remote and not self.path.is_file():
+            remote.fetch(self.remote, self.path)
+        return self.path
 
     @property
     def recording(self) -> Recording:
         """The recording as the card says it is to be read: its label names the subject, unused channels are left out."""
-        r = _read(self.path, json.dumps(self.options))
+        r = _read(self.here(), json.dumps(self.options))
         keep = [i for i, n in enumerate(r.stream.names) if not any(fnmatch(n, p) for p in self.card.trials.get("drop", ()))]
         if len(keep) < len(r.stream.names):
             stream = r.stream.but(channels=tuple(r.stream.channels[i] for i in keep))
@@ -79,9 +88,11 @@ class Run:
 
 
 def card(name: str | Path | Card) -> Card:
-    """A card by name, by file, or as it is. Raises WrongUse for an unknown name."""
+    """A card by name, by file, of a folder, or as it is. Raises WrongUse for an unknown name, FileTrouble."""
     if isinstance(name, Card):
         return name
+    if str(name) not in cards() and Path(name).expanduser().is_dir():
+        return folder_card(Path(name).expanduser())
     if str(name).endswith(".toml"):
         return load(Path(name))
     if str(name) not in cards():
@@ -97,17 +108,21 @@ def trials(data: str | Path | Card, root: str | Path | None = None, subjects: It
     """The runs of a data set that lie under `root` (or where `bcikit datasets get` puts them), in order of person,
     session and run. Raises FileTrouble where there are none, WrongUse for a subject that is not there."""
     its = card(data)
-    folder = Path(root).expanduser() if root else home() / "data" / its.name
-    if not folder.is_dir():
+    if root is None and not isinstance(data, Card) and str(data) not in cards() and Path(data).expanduser().is_dir():
+        root = data
+    away = str(root) if remote.is_remote(root) else ""
+    folder = remote.place(away) if away else Path(root).expanduser() if root else home() / "data" / its.name
+    if not away and not folder.is_dir():
         raise FileTrouble(
             f"There is no folder {folder}.",
             f"The files of {its.name} are looked for there.",
             "Say where they are with --root FOLDER." + (f" Or: bcikit datasets get {its.name}" if its.download else ""),
         )
-    found = [run for path in sorted(folder.rglob("*")) for run in _runs(its, path, folder)]
+    paths = [folder / name for name in remote.names(away)] if away else sorted(folder.rglob("*"))
+    found = [replace(run, remote=away) for path in paths for run in _runs(its, path, folder)]
     if not found:
         patterns = ", ".join(entry["files"] for entry in its.runs) or "none: the card names no runs"
-        raise FileTrouble(f"{folder} holds no recording of {its.name}.", f"It looks for {patterns}.")
+        raise FileTrouble(f"{away or folder} holds no recording of {its.name}.", f"It looks for {patterns}.")
     found.sort(key=lambda r: (natural(r.subject), natural(r.session), natural(r.run)))
     wanted = set(map(str, subjects))
     there = list(dict.fromkeys(r.subject for r in found))

@@ -221,7 +221,7 @@ def _unit(unit: Unit, job: Job, cuts: Cuts) -> Answers:
             "--leaky scores it nevertheless, and marks it.",
         )
     kind: Any = Watched if job.protocol == "asynchronous" else Scored
-    files = [(r.name, content(r.path), r.options) for r in job.runs]
+    files = [(r.name, content(r.here()), r.options) for r in job.runs]
     made_from = [its.recipe(), job.protocol, unit.form, unit.share, unit.subject, files, code()]
     made_from.append([job.runs[0].card.trials, job.model.about["arrays_sha256"] if job.model else ""])
     place = home() / "cache" / "evaluate" / f"{digest(made_from)}.json"

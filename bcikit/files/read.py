@@ -19,6 +19,7 @@ import numpy as np
 from ..core.errors import WrongUse, nearest
 from ..core.label import UNLABELLED
 from ..core.stream import Recording
+from . import _tables
 from ._contents import channel, contents
 from .cards import card_of
 
@@ -53,7 +54,7 @@ def read(path: str | Path, channels: Sequence[str] = (), kind: str = "", scale: 
                 f"It can be told {', '.join(known)}.",
                 nearest(option, known),
             )
-    recording = reader(path, **own)
+    recording = _tables.told(path, reader(path, **own))
     rest = {k: v for k, v in told.items() if k in ("channels", "kind", "scale") and k not in own}
     recording = _told(recording, **rest)
     notes = [*recording.info.get("notes", ()), *_implausible(recording)]
