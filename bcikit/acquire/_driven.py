@@ -29,6 +29,7 @@ RATE_AFTER_S = 4.0
 RATE_WRONG = 0.005
 FAINT_UV, HUGE_UV = 1e-3, 1e5  # an EEG's rms over 1 s beyond these: the unit is not µV
 FOREIGN_S = 60.0  # a driver's stamp this far off is not this computer's time
+SILENCE = "nothing comes: is the board off, out of reach, its battery empty?"
 TOLD_S = 1.0  # how often it is reckoned how long the driver held what it had read, over the last HELD packets
 HELD = 4000
 
@@ -248,7 +249,7 @@ class Driven(Board):
             return
         since = now - (self._came if self._came == self._came else self._began)
         if self._state == "streaming" and since >= self.stale_s:
-            self._state = "stale"
+            self._state, self._note = "stale", SILENCE
         if now - self._looked < LOOK_S or self._session is None:
             return
         self._looked = now

@@ -16,6 +16,7 @@ FAST_HZ = 2000.0  # above this no band powers: they would cost more than a view 
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}  # Hz
 BANDS_S = 2.0
 LOOK_S = 0.25  # of a fast stream no more samples are kept, for its quality
+GAP_S = 0.1  # behind a longer one the newest samples begin anew, so that what is lost is not called a bad channel
 
 
 class Signal:
@@ -48,7 +49,8 @@ class Signal:
             x = np.asarray(x, np.float32)
             if self.stream.scale is not None:
                 x = x * np.asarray(self.stream.scale, np.float32)
-            if self._begin is None or c.first < self._begin:
+            gap = c.first - self.end > GAP_S * self.stream.rate > 0
+            if self._begin is None or c.first < self._begin or gap:
                 self._begin = c.first
             self._bin(x, c.first)
             if self._raw is not None:
@@ -96,7 +98,8 @@ class Signal:
     # -- asking
 
     def newest(self) -> np.ndarray:
-        """(samples, channels): the newest two seconds (of a fast stream less), NaN where samples are missing."""
+        """(samples, channels): the newest two seconds (of a fast stream less) behind the last gap; NaN where a few are
+        missing."""
         if self._raw is None or self._begin is None:
             return np.empty((0, len(self.stream.channels)), np.float32)
         with self._lock:

@@ -13,6 +13,7 @@ from bcikit import Channel, Chunk, Event, Stream
 from bcikit.testing import noise
 from bcikit.view._braille import bar, trace
 from bcikit.view._signal import BANDS, Signal
+from bcikit.view._watch import judged
 
 
 def filled(recording, cuts=()):
@@ -64,10 +65,27 @@ def test_a_gap_is_empty_and_old_samples_do_not_stand_for_new_ones():
     index = first + np.arange(len(low)) * span
     missing = (index >= 500) & (index < 750)
     assert np.isnan(low[missing]).all() and np.isfinite(low[~missing & (index >= 0)]).all()
-    assert np.isnan(signal.newest()[:250]).all() and np.isfinite(signal.newest()[250:]).all()
+    assert np.array_equal(signal.newest(), source.data[750:])
     later, _, first, span = signal.traces(4.0, 1000, ahead=500)
     index = first + np.arange(len(later)) * span
     assert np.isnan(later[index >= 1000]).all() and len(later[index >= 1000]) >= 499
+
+
+def test_behind_a_gap_a_channel_is_judged_on_what_came_since_and_a_lost_packet_harms_nothing():
+    source = noise(8.0)
+    signal = Signal(source.stream)
+    x = source.data
+    signal.take(Chunk(x[:1000], 0))
+    whole = judged(signal)
+    assert "nan" not in whole.values() and "good" in whole.values()
+    signal.take(Chunk(x[1001:1100], 1001))  # one packet is lost
+    assert "nan" not in judged(signal).values() and len(signal.newest()) == 500
+    signal.take(Chunk(x[1600:1700], 1600))  # two seconds are
+    assert "nan" not in judged(signal).values() and np.array_equal(signal.newest(), x[1600:1700])
+    bad = x[1700:2000].copy()
+    bad[:, 2] = np.nan
+    signal.take(Chunk(bad, 1700))
+    assert [n for n, word in judged(signal).items() if word == "nan"] == ["C3"]
 
 
 def test_nan_integers_lags_and_an_index_that_goes_back_pass():
