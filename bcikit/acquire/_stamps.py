@@ -36,7 +36,8 @@ class Stamps:
         self.lost = self.odd = 0
         self._stamp = np.nan  # the last one
         self._steady = 0  # samples since a stamp last left the grid
-        self._origin: tuple[float, int] | None = None  # stamp and index of the first of them
+        self._origin: float | None = None  # stamp of the first of them
+        self._whole = 0  # periods of the grid since then, those of lost samples among them
         self._recent: deque[float] = deque(maxlen=64)  # seconds from stamp to stamp
         self._lead = 0.0  # how far ahead of now the last stamps were
         self._heard, self._now = 0.0, np.inf  # seconds in which samples came; when they last did
@@ -63,7 +64,7 @@ class Stamps:
         self._recent.extend(apart[-64:])
         period = self._period()
         steps = apart / period
-        whole = np.rint(steps)
+        whole = np.where(np.isnan(steps), 1.0, np.rint(steps))
         bound = min(GRID_S, GRID * period) + DRIFT * np.abs(apart)
         off = ~((np.abs(apart - whole * period) < bound) & (whole >= 1)) & ~np.isnan(steps)
         self.odd += int((steps < 0).sum() + (steps[off] == 0).sum() * self.exact)
@@ -84,15 +85,17 @@ class Stamps:
         self._steady = n - 1 - int(left[-1]) if len(left) else self._steady + n
         if len(left) or self._origin is None:
             begin = int(left[-1]) if len(left) else 0
-            self._origin = float(stamps[begin]), int(index[begin])
+            self._origin, self._whole = float(stamps[begin]), int(whole[begin + 1 :].sum())
+        else:
+            self._whole += int(whole.sum())
         self._follow(index, times, now)
         self.next, self._stamp, self._lead = int(index[-1]) + 1, stamps[-1], float(times[-1]) - now
         return index
 
     def _period(self) -> float:
         """Of the grid, where there is one: known long before the clock has fitted it."""
-        if self.exact and self._origin is not None and self._stamp > self._origin[0]:
-            return (self._stamp - self._origin[0]) / (self.next - 1 - self._origin[1])
+        if self.exact and self._origin is not None and self._whole > 0:
+            return (self._stamp - self._origin) / self._whole
         usual, nominal = float(np.nanmedian(self._recent)) if len(self._recent) > 8 else np.nan, 1 / self.clock.nominal_hz
         return usual if abs(usual - nominal) < nominal / 10 else 1 / self.clock.rate_hz
 

@@ -47,6 +47,18 @@ def test_on_a_grid_every_lost_sample_is_counted_at_its_place(seed, true_rate, lo
     assert axis.clock.time_of(int(index[-1])) == pytest.approx(stamps[-1] + shift, abs=2e-3)
 
 
+@pytest.mark.parametrize("share", [0.005, 0.1, 0.3])
+def test_on_a_grid_losses_all_the_time_are_counted_from_its_first_steady_second_on(share):
+    rng = np.random.default_rng(4)
+    taken = np.flatnonzero(rng.random(6000) >= share)
+    stamps = 1000 + taken / 250
+    index, axis = feed(stamps, stamps + 0.001, reads(rng, len(taken), 9))
+    known = np.searchsorted(taken, 500)
+    assert np.array_equal(np.diff(index[known:]), np.diff(taken[known:]))
+    assert axis.clock.rate_hz == pytest.approx(250, rel=0.002)
+    assert axis.clock.time_of(int(index[-1])) == pytest.approx(stamps[-1], abs=2e-3)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), block=st.integers(1, 40), jitter=st.floats(0.0005, 0.008), stall=st.booleans())
 def test_samples_that_are_only_late_are_never_called_lost(seed, block, jitter, stall):
