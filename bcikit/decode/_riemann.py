@@ -54,6 +54,7 @@ def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> np.ndarray:
     size, before = 1.0, None
     for _ in range(turns):
         w, V = np.linalg.eigh(M)
+        w = np.maximum(w, TINY * np.maximum(w[..., -1:], 1e-30))
         root, white = ((V * f[..., None, :]) @ V.swapaxes(-1, -2) for f in (np.sqrt(w), 1 / np.sqrt(w)))
         step = kernels.logs(C, white, basis).mean(axis=0)
         if before is not None:
@@ -73,6 +74,7 @@ def _exp(S: np.ndarray) -> np.ndarray:
 def between(A: np.ndarray, B: np.ndarray, share: float) -> np.ndarray:
     """The point of the geodesic from A to B that lies `share` of the way along."""
     w, V = np.linalg.eigh(A)
+    w = np.maximum(w, TINY * np.maximum(w[..., -1:], 1e-30))
     root, white = ((V * f[..., None, :]) @ V.swapaxes(-1, -2) for f in (np.sqrt(w), 1 / np.sqrt(w)))
     return root @ of_eigenvalues(white @ B @ white, lambda v: v**share) @ root
 

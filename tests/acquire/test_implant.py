@@ -170,6 +170,7 @@ def test_it_is_paced_and_a_late_reader_loses_nothing():
         assert time.monotonic() - begin == pytest.approx(at / 30_000, abs=0.4)
 
 
+@pytest.mark.realtime
 def test_1024_electrodes_are_rendered_faster_than_they_are_due():
     board, _ = opened(n=1024, chunk=0.01, script="reach")
     with board:

@@ -28,6 +28,7 @@ def test_the_new_file_runs_as_it_is(path, capfd):
     assert err.splitlines()[-1] == "safe" and "speed 0 1/s" in err
 
 
+@pytest.mark.realtime
 def test_the_new_file_runs_with_its_own_view_too(path, capfd):
     path.write_text("seconds = 0.5\n" + path.read_text())
     assert cli.main(["run", str(path)]) == 0

@@ -179,6 +179,7 @@ def test_a_board_that_never_gives_a_sample_ends_a_timed_run_with_an_error(capfd,
     assert code == 4 and "No sample came" in err and lines[-1]["exit"] == 4
 
 
+@pytest.mark.realtime
 def test_without_a_terminal_the_view_is_a_plain_line_a_second(capfd):
     assert cli.main(["stream", "--board", "synthetic", "--seconds", "1.2"]) == 0
     out, err = capfd.readouterr()

@@ -48,7 +48,8 @@ def test_a_cluster_beyond_this_machine_needs_a_grant_of_its_own():
     gate, label = Gate(), Label(subjects=frozenset({"S1"}), purposes=frozenset({"research"}), recorded=True)
     with pytest.raises(NotConsented, match=r"network"):
         next(over("tcp://192.0.2.1:8786", len, [()], gate, [label]))
-    gate.consent.grant("S1", "research", ["network"], 1)
+    gate.consent.enrol("S1", "an orange horse")
+    gate.consent.grant("S1", "research", ["network"], 1, passphrase="an orange horse")
     with pytest.raises(DeviceTrouble, match="No Dask scheduler answers"):
         next(over("tcp://192.0.2.1:8786", len, [()], gate, [label]))
 

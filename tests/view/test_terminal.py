@@ -186,6 +186,7 @@ def test_it_costs_little():
         assert (used() - before) / (time.monotonic() - began) < 0.15
 
 
+@pytest.mark.realtime
 def test_from_python_without_a_terminal_it_prints_lines():
     out = io.StringIO()
     view = Terminal()
