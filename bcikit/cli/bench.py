@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..bench._measure import Row
 
 GROUP = "Check"
-WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate")
+WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts")
 
 
 @click.command()
@@ -73,7 +73,7 @@ def command(
     for one in WHAT if what == "all" else (what,):
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
-        for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate") else None]:
+        for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate", "artifacts") else None]:
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
 
 
@@ -112,6 +112,10 @@ def _rows(
         from ..bench.peers import peers
 
         return peers(seconds)
+    if what == "artifacts":
+        from ..bench.artifacts import artifacts
+
+        return artifacts()
     if what == "evaluate":
         from ..bench.evaluation import evaluation
 

@@ -16,7 +16,7 @@ from ._signals import BRAIN, chosen, flat
 
 FRONTAL = ("Fp1", "Fp2", "Fpz")
 FLOOR_S = 5.0  # what a channel stands at: the median over so long
-FAR = 8.0  # rms; what is farther out counts as that: neither a pop nor a rail is learnt from
+FAR = 20.0  # rms; what is farther out counts as that: neither a pop nor a rail is learnt from, and no blink too much
 RIDGE = 1e-3  # of the references' power: keeps like references from working against each other
 
 
@@ -26,8 +26,8 @@ class Ocular(Stage):
 
     Every `hop` s the weights of the references in each channel are reckoned anew from all that was, forgotten with `memory`;
     until the next hop each channel loses the references by these weights. What a channel stands at (the median of 5 s) is
-    left alone and not learnt from; nor is more than 8 rms of what lies farther out. References pass as they are. An event
-    `ocular` every `report` s: which share of the channels' variance was taken.
+    left alone and not learnt from; nor is more than 20 rms of a reference, or of what the references leave in a channel.
+    References pass as they are. An event `ocular` every `report` s: which share of the channels' variance was taken.
     What of the brain is in the references is taken too: frontal channels in place of an EOG cost frontal EEG. Blinks must
     have been seen before they can be taken out: the first stays. To be put behind a highpass and any rereferencing.
     Reference: He, Wilson & Russell 2004, doi:10.1007/BF02344717.
@@ -66,7 +66,7 @@ class Ocular(Stage):
         self._means: list[np.ndarray] = []
         self._floor = np.zeros(n)
         self._products = np.zeros((r, n))  # of the references with all
-        self._squares = np.zeros(n)
+        self._squares = np.zeros(n)  # of the references, and of what they leave in the channels
         self._weight = 0.0  # samples, forgotten as the products are
         self._weights = np.zeros((r, len(self.columns)))
         self._power = np.zeros(2)
@@ -107,11 +107,14 @@ class Ocular(Stage):
         self._power += np.sum(gone**2), np.sum(z[:, r:] ** 2)
         self._floor = np.median(self._means, axis=0)
         z = self._now - self._floor
+        expected = np.zeros_like(z)
         if self._weight:
             far = FAR * np.sqrt(self._squares / self._weight) + 1e-12
-            z = np.clip(z, -far, far)
+            z /= np.maximum(np.abs(z[:, :r]) / far[:r], 1).max(axis=1)[:, None]  # a large blink: its shape, not its size
+            expected[:, r:] = z[:, :r] @ self._weights
+            z = expected + np.clip(z - expected, -far, far)  # what the eyes do not explain
         self._products = self.keep * self._products + z[:, :r].T @ z
-        self._squares = self.keep * self._squares + np.sum(z * z, axis=0)
+        self._squares = self.keep * self._squares + np.sum((z - expected) ** 2, axis=0)
         self._weight = self.keep * self._weight + self.size
         own = self._products[:, :r]
         ridge = (RIDGE * np.trace(own) / r + 1e-12) * np.eye(r)
