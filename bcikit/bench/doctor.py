@@ -79,7 +79,15 @@ def libraries() -> Iterator[Finding]:
             yield Finding(name, "good", version(name))
         except PackageNotFoundError:
             yield Finding(name, "bad", "not installed", f"pip install {name}")
-    extras = {"deep": "torch", "robot": "mujoco", "web": "starlette", "files": "zarr", "io": "serial", "keys": "keyring"}
+    extras = {
+        "deep": "torch",
+        "robot": "mujoco",
+        "web": "starlette",
+        "files": "zarr",
+        "io": "serial",
+        "keys": "keyring",
+        "scale": "dask",
+    }
     there = [extra for extra, module in extras.items() if find_spec(module)]
     yield Finding("extras", "good", f"here: {', '.join(there) or 'none'}; others by pip install 'bcikit[NAME]': "
                   + ", ".join(e for e in extras if e not in there))  # fmt: skip
