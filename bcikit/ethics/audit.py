@@ -26,7 +26,7 @@ from typing import Any
 
 from ..core.errors import FileTrouble
 from . import keys
-from .home import made
+from .home import BINARY, made, read_at, write_at
 from .redlines import DIGEST
 
 try:
@@ -54,11 +54,11 @@ def note(home: Path, when: float, what: str, /, **facts: Any) -> tuple[int, str]
             facts[name] = (
                 keys.pseudonym(given, home) if isinstance(given, str) else sorted(keys.pseudonym(s, home) for s in given)
             )
-    fd = os.open(made(home) / "audit.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    fd = os.open(made(home) / "audit.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
     try:
         if fcntl:
             fcntl.flock(fd, fcntl.LOCK_EX)
-        at = os.open(home / "audit.head", os.O_RDWR | os.O_CREAT, 0o600)
+        at = os.open(home / "audit.head", os.O_RDWR | os.O_CREAT | BINARY, 0o600)
         try:
             return _append(fd, at, home, when, what, facts)
         finally:
@@ -98,7 +98,7 @@ def _append(fd: int, at: int, home: Path, when: float, what: str, facts: dict[st
 
 def _count(at: int, home: Path, n: int, last: str, size: int, head_n: int, head_when: float) -> None:
     signature = keys.sign(f"count:{n}:{last}:{size}".encode(), "audit", home)
-    os.pwrite(at, json.dumps([n, last, size, head_n, head_when, signature]).ljust(COUNT).encode(), 0)
+    write_at(at, json.dumps([n, last, size, head_n, head_when, signature]).ljust(COUNT).encode(), 0)
 
 
 def _line(text: bytes, n: int, prev: str, when: float, what: str, facts: dict[str, Any]) -> tuple[str, bytes]:
@@ -109,24 +109,24 @@ def _line(text: bytes, n: int, prev: str, when: float, what: str, facts: dict[st
 
 def _where(fd: int, at: int, size: int, home: Path) -> tuple[int, str, int, int, float]:
     """(lines, hash of the last, bytes of whole lines, lines and time at the last signed head)."""
-    raw = os.pread(at, COUNT, 0)
+    raw = read_at(at, COUNT, 0)
     broken = FileTrouble(
         f"The audit under {home} was cut or edited, so nothing is allowed.",
         "`bcikit audit verify` says where.",
         f"Keep {home / 'audit.jsonl'} and audit.head somewhere else as evidence; a new audit then begins.",
     )
     if not raw.strip():
-        if size and b"\n" in os.pread(fd, 8192, 0):
+        if size and b"\n" in read_at(fd, 8192, 0):
             raise broken
         return 0, START, 0, 0, 0.0
     try:
         n, last, said, head_n, head_when, _ = json.loads(raw)
     except ValueError:
         raise broken from None
-    if size < said or (said and not os.pread(fd, 80, max(0, said - 80)).endswith(f'{last}"}}\n'.encode())):
+    if size < said or (said and not read_at(fd, 80, max(0, said - 80)).endswith(f'{last}"}}\n'.encode())):
         raise broken
     while said < size:  # whole lines that a crash left uncounted
-        rest = os.pread(fd, size - said, said)
+        rest = read_at(fd, size - said, said)
         line = rest[: rest.find(b"\n") + 1]
         end = _END.search(line)
         if not end:
@@ -152,7 +152,7 @@ class Sends:
         self.home, self.name, self.wall, self.count = home, name, wall, 0
         self.error: Exception | None = None
         path = made(made(home) / "sends") / f"{name}.bin"
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         self._room = ROOM
         os.ftruncate(self._fd, SEND.size * ROOM)
         self._map = mmap.mmap(self._fd, SEND.size * ROOM)
@@ -175,7 +175,7 @@ class Sends:
         with self._lock:
             upto = self.count
             if self._fd >= 0 and upto > self._hashed:
-                self._hash.update(os.pread(self._fd, SEND.size * (upto - self._hashed), SEND.size * self._hashed))
+                self._hash.update(read_at(self._fd, SEND.size * (upto - self._hashed), SEND.size * self._hashed))
                 self._hashed = upto
 
     def tell(self, final: bool = False) -> None:

@@ -30,6 +30,26 @@ def made(folder: Path) -> Path:
     return folder
 
 
+BINARY = getattr(os, "O_BINARY", 0)  # for os.open: Windows else changes the ends of lines
+
+
+def read_at(fd: int, n: int, at: int) -> bytes:
+    """`n` bytes from a place of a file."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, n, at)
+    os.lseek(fd, at, os.SEEK_SET)  # Windows
+    return os.read(fd, n)
+
+
+def write_at(fd: int, data: bytes, at: int) -> None:
+    """`data` at a place of a file."""
+    if hasattr(os, "pwrite"):
+        os.pwrite(fd, data, at)
+    else:
+        os.lseek(fd, at, os.SEEK_SET)
+        os.write(fd, data)
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` in the place of the file at once: a reader, or a crash, sees the old bytes or the new, never a part."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
