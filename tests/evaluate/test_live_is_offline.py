@@ -1,0 +1,41 @@
+"""Live is offline, to the byte: for every stage and decoder that is found, and for whole lines through `evaluate`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcikit.core.find import parts
+from bcikit.core.pipeline import Pipeline
+from bcikit.decode._decoder import Decoder
+from bcikit.evaluate._line import cut_causal, line
+from bcikit.evaluate.data import trials
+from bcikit.evaluate.protocols import fit, stepped
+from bcikit.testing import cases
+
+STAGES = parts("stage")
+DECODERS = [name for name, cls in STAGES.items() if issubclass(cls, Decoder)]
+
+
+def test_the_law_of_any_cut_holds_for_every_stage_and_decoder_with_no_exception():
+    """The law itself is tests/test_laws.py::test_stage and test_any_cut_that_hypothesis_finds; here: nobody is left out."""
+    seen = {name: list(cases(cls)) for name, cls in STAGES.items()}
+    left_out = [name for name, its in seen.items() for case in its if "any_cut_same_bytes" in case.stage.exempt]
+    unseen = [name for name, its in seen.items() if not its]
+    assert not left_out and not unseen
+    assert len(DECODERS) >= 5 and len(STAGES) > 40
+    print(f"live against offline: {len(STAGES)} stages, {len(DECODERS)} of them decoders, 100 %")
+
+
+@pytest.mark.parametrize("name", ["pyriemann:MDM", "pyriemann:TangentSpace+sklearn:LogisticRegression", "tangent"])
+def test_a_line_scored_trial_by_trial_is_the_line_that_runs_live(tagged, name):
+    runs = [r for r in trials(*tagged) if r.subject == "A"]
+    whole = line(name, runs)
+    cuts = [cut_causal(whole, r.recording) for r in runs]
+    decoder = fit(whole, runs, cuts, {0: np.arange(12), 1: np.arange(12)}, ["left", "right"])
+    scored = stepped(decoder, cuts[3], np.arange(len(cuts[3].y)))
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        live = Pipeline([*line(name, runs).stages[:-1], decoder])
+        sizes = iter(rng.integers(0, 400, 10_000).tolist())
+        assert live.run(runs[3].recording, sizes=sizes).data.tobytes() == scored.tobytes()
