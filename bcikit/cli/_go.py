@@ -33,6 +33,12 @@ def go(session: Session) -> None:
     board, line, gate = session.board, Pipeline(session.stages), Gate()
     if board.live:
         board.label = allowed(gate, session.subject, [sink.kind for sink, _ in session.sinks])
+    foreign = [s.part_name() for s in session.stages if not type(s).__module__.startswith("bcikit.")]
+    if foreign and tier() == 2:
+        raise NotConsented(
+            f"The policy lets {', '.join(foreign)} run in the sandboxed worker alone: nobody vouches for it.",
+            do=f"bcikit stream --sandbox --stage {foreign[0]} ...",
+        )
     loop = Loop(board, line, gate)
     views = [sink for sink, _ in session.sinks if isinstance(sink, View)]
     recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
@@ -59,6 +65,14 @@ def go(session: Session) -> None:
         report = loop.run(session.seconds)
     if not any(isinstance(view, Jsonl) for view in views):
         _say(_last_word(report, files))
+
+
+def tier() -> int:
+    """Of the policy that holds: at 2, parts that nobody vouches for run in the sandboxed worker."""
+    from ..ethics.consent import Consent
+
+    consent = Consent()
+    return consent.facts().policy.tier if (consent.home / "consent.db").exists() else 1
 
 
 def allowed(gate: Gate, subject: str | None, kinds: list[str]) -> Label:

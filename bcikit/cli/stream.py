@@ -44,6 +44,11 @@ GROUP = "Stream"
 )
 @click.option("--lsl", metavar="NAME", help="Offer what leaves the last stage as an LSL stream (needs its own grant).")
 @click.option("--markers", metavar="SOURCE", help="Events from another board: lsl:NAME or keyboard.")
+@click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Run stages and model in a process that can only compute (always so at tier 2 of a policy).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a second instead of the view.")
 @click.option("--no-view", is_flag=True, help="Neither view nor JSON.")
 def command(
@@ -58,6 +63,7 @@ def command(
     record_at: str,
     lsl: str | None,
     markers: str | None,
+    sandbox: bool,
     as_json: bool,
     no_view: bool,
 ) -> None:
@@ -71,9 +77,9 @@ def command(
     """
     from ..core.errors import WrongUse
     from ..core.find import parse, part
-    from ..core.parts import Sink
+    from ..core.parts import Sink, Stage
     from ..core.session import Session
-    from ._go import go
+    from ._go import go, tier
 
     settings = {}
     for opt in opts:
@@ -82,11 +88,17 @@ def command(
             raise WrongUse(f"--opt {opt} is not KEY=VALUE.", do=f"`bcikit boards {board}` shows the settings of {board}.")
         settings[key.strip()] = value
     source = part("board", board).make(settings)
-    line = [parse("stage", text) for text in stages]
-    if decode:
-        from ..decode._model import load
+    line: list[Stage] = []
+    if (sandbox or tier() == 2) and (stages or decode):
+        from ..decode._sandboxed import Sandboxed
 
-        line += load(decode).live(decode_every)
+        line = [Sandboxed(stages, decode, decode_every)]
+    else:
+        line += [parse("stage", text) for text in stages]
+        if decode:
+            from ..decode._model import load
+
+            line += load(decode).live(decode_every)
     if markers is not None:
         source = _with_markers(source, markers)
     sinks: list[tuple[Sink, str]] = []

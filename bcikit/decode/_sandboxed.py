@@ -1,0 +1,269 @@
+"""A line of parts that nobody vouches for, run in a process that can only compute; this process is the broker.
+
+Tier 2: everything that comes out of the worker passes here, as numbers of the announced shape, with the label of what
+went in, and goes to sinks through this process's Gate alone. Neither the parts' modules nor a model's files are read by
+the broker.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from struct import error as StructError
+from typing import Any
+
+from ..core.errors import BciError, NotConsented, WrongUse
+from ..core.parts import Stage
+from ..core.pipeline import Pipeline
+from ..core.stream import Chunk, Event, Stream
+from ..ethics import _wire, sandbox
+from ..ethics.home import home
+
+BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, BAD = range(9)
+PATIENCE_S = 60.0  # for a worker that does not answer
+PACKAGE = Path(__file__).parent.parent
+
+
+class Sandboxed(Stage):
+    """The line `NAME[:key=value,...]`, ..., then the model in a folder, in a sandboxed worker. readable: further
+    folders that the parts may read. What was added on top of the least that a sandbox needs, and could not be, stands
+    in `missing`.
+
+    Raises BciError where there is no sandbox here, or the worker ends or answers with nonsense; WrongUse as the parts do."""
+
+    holds = False
+
+    def __init__(
+        self, parts: Sequence[str], model: str | None = None, every: float | None = None, readable: Sequence[str] = ()
+    ) -> None:
+        self.parts, self.model, self.every = tuple(parts), model, every
+        self.readable = tuple(str(Path(p).expanduser().resolve()) for p in (*readable, *([model] if model else [])))
+        self._process: subprocess.Popen | None = None
+        self._begin_worker()
+
+    def _begin_worker(self) -> None:
+        if why := sandbox.available():
+            raise BciError("There is no sandboxed worker on this machine.", f"{why[0].upper()}{why[1:]}.")
+        place = home().resolve()
+        libraries = [
+            Path(p).resolve() for p in {*sysconfig.get_paths().values(), sys.base_prefix, "/usr/lib", "/lib", "/lib64"}
+        ]
+        libraries = [PACKAGE, *libraries, *(Path(p) for p in sys.path if "site-packages" in p)]
+        for path in (*libraries, *map(Path, self.readable)):
+            if place == path or place.is_relative_to(path):
+                raise NotConsented(f"{path} may not be read in the sandbox: the keys and consents lie in it ({place}).")
+        ours, theirs = socket.socketpair()
+        theirs.set_inheritable(True)
+        told = {
+            "parts": self.parts,
+            "model": self.model and str(Path(self.model).expanduser().resolve()),
+            "every": self.every,
+            "libraries": [str(p) for p in libraries],
+            "readable": list(self.readable),
+            "listed": [p for p in sys.path if p] + [str(PACKAGE.parent)],
+        }
+        code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import work; work({theirs.fileno()})"
+        environment = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "OMP_NUM_THREADS", "BCIKIT_PURE")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", code],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            cwd="/",
+        )
+        theirs.close()
+        self._socket = ours
+        self._lock = threading.Lock()
+        about = self._asked(BUILD, _wire.values_out(told))
+        self.missing = tuple(str(m) for m in about["missing"])
+        self._settle, self._leaky = float(about["settle"]), bool(about["leaky"])
+        self.teachers = tuple(str(n) for n in about["teachers"])
+
+    @property
+    def settle(self) -> float:  # type: ignore[override]
+        return self._settle
+
+    @property
+    def leaky(self) -> bool:  # type: ignore[override]
+        return self._leaky
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.teachers
+
+    @classmethod
+    def part_name(cls) -> str:
+        return "sandbox"
+
+    def recipe(self) -> dict[str, Any]:
+        return {"stage": "sandbox", "parts": list(self.parts), "model": self.model, "every": self.every}
+
+    # -- what is asked of the worker
+
+    def _ask(self, kind: int, *parts: Any) -> bytes:
+        with self._lock:
+            if self._process is None:
+                raise BciError("The sandboxed worker has ended.", do="Start again.")
+            try:
+                _wire.send(self._socket.fileno(), kind, *parts)
+                answered, raw = _wire.receive(self._socket.fileno())
+            except (OSError, BciError) as error:
+                self.end()
+                raise BciError(
+                    "The sandboxed worker has ended.", "A part in it crashed, or tried what it may not."
+                ) from error
+        if answered == BAD:
+            said = _wire.values_in(raw[: _wire.MOST_TEXT])
+            words = [_said(w) for w in said[1:4]]
+            raise (WrongUse if said[0] == 2 else BciError)(*words)
+        if answered != kind:
+            self.end()
+            raise BciError("The sandboxed worker answered what nobody asked.")
+        return raw
+
+    def _asked(self, kind: int, *parts: Any) -> Any:
+        try:
+            return _wire.values_in(self._ask(kind, *parts))
+        except (ValueError, TypeError, KeyError, StructError, RecursionError) as error:
+            self.end()
+            raise BciError("The sandboxed worker answered with nonsense.", type(error).__name__) from error
+
+    def start(self, s: Stream) -> Stream:
+        try:
+            out = _wire.stream_in(self._asked(START, _wire.values_out(_wire.stream_out(s))), s)
+        except (ValueError, TypeError, KeyError) as error:
+            self.end()
+            raise BciError("The sandboxed worker announced a stream that is none.", type(error).__name__) from error
+        self.into, self.out = s, out
+        return out
+
+    def step(self, c: Chunk) -> Chunk:
+        raw = self._ask(STEP, *_wire.chunk_out(c))
+        try:
+            return _wire.chunk_in(raw, self.out)
+        except (ValueError, TypeError, KeyError, StructError, RecursionError) as error:
+            self.end()
+            raise BciError("The sandboxed worker sent a chunk that is none.", type(error).__name__) from error
+
+    def gap(self, seconds: float) -> None:
+        self._asked(GAP, _wire.values_out(seconds))
+
+    def adapt(self, event: Event) -> None:
+        self._asked(ADAPT, _wire.values_out([event.index, event.name, event.value, event.uncertainty]))
+
+    def state(self) -> dict[str, Any]:
+        return {"worker": self._asked(STATE, b"")}
+
+    def learned(self) -> dict[str, Any]:
+        return {"worker": self._asked(LEARNED, b"")}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        self._asked(RESTORE, _wire.values_out(kept["worker"]))
+
+    def end(self) -> None:
+        """Kill the worker; final and idempotent."""
+        process, self._process = self._process, None
+        if process is not None:
+            self._socket.close()
+            process.kill()
+            process.wait()
+
+    def __del__(self) -> None:
+        if getattr(self, "_process", None) is not None:
+            self.end()
+
+
+def _said(text: Any) -> str:
+    """What a worker says of an error: words, cut, and nothing that a terminal would obey."""
+    return "".join(ch if ch.isprintable() else " " for ch in str(text))[:200]
+
+
+def vouched(names: Sequence[str]) -> bool:
+    """Whether all these parts are bcikit's own."""
+    foreign = {e.name for e in entry_points(group="bcikit.stages")}
+    return not foreign & {n.partition(":")[0] for n in names}
+
+
+# -- the other side
+
+
+def work(fd: int) -> None:
+    """The worker: shuts itself in before anything that nobody vouches for is imported."""
+    kind, raw = _wire.receive(fd)
+    told = _wire.values_in(raw)
+    line: Pipeline | None = None
+    while True:
+        try:
+            if kind == BUILD:
+                _prepared()
+                missing = sandbox.enter(
+                    [Path(p) for p in told["libraries"] + told["readable"]], list(map(Path, told["listed"]))
+                )
+                line = _built(told)
+                teachers = sorted({n for s in line.stages for n in s.learns_from})
+                answer = _wire.values_out(
+                    {"missing": missing, "settle": line.settle, "leaky": line.leaky, "teachers": teachers}
+                )
+                parts: tuple[Any, ...] = (answer,)
+            elif line is not None:
+                parts = _answer(line, kind, raw)
+            _wire.send(fd, kind, *parts)
+        except Exception as error:
+            what = (
+                error if isinstance(error, BciError) else BciError(f"A part in the sandbox failed: {type(error).__name__}.")
+            )
+            _wire.send(fd, BAD, _wire.values_out([what.exit_code, what.what, what.why, what.do]))
+        try:
+            kind, raw = _wire.receive(fd)
+        except BciError:
+            os._exit(0)
+
+
+def _prepared() -> None:
+    """What is trusted, imported while everything can still be read."""
+    from .. import kernels  # noqa: F401
+    from ..core import find
+
+    for kind in ("board", "stage", "sink"):
+        find.where(kind)
+
+
+def _built(told: dict[str, Any]) -> Pipeline:
+    from ..core.find import parse
+
+    stages = [parse("stage", text) for text in told["parts"]]
+    if told["model"]:
+        from ._model import load
+
+        stages += load(told["model"]).live(told["every"])
+    return Pipeline(stages)
+
+
+def _answer(line: Pipeline, kind: int, raw: bytes) -> tuple[Any, ...]:
+    if kind == STEP:
+        return _wire.chunk_out(line.step(_wire.chunk_in(raw, line.into)))
+    value: Any = _wire.values_in(raw) if raw else None
+    if kind == START:
+        blank = Stream("", 0.0, ())
+        out = line.start(_wire.stream_in(value, blank))
+        return (_wire.values_out(_wire.stream_out(out)),)
+    if kind == GAP:
+        line.gap(value)
+    elif kind == ADAPT:
+        line._teach(Event(*value))
+    elif kind == STATE:
+        return (_wire.values_out(line.state()),)
+    elif kind == LEARNED:
+        return (_wire.values_out(line.learned()),)
+    elif kind == RESTORE:
+        line.restore(value)
+    return (_wire.values_out(None),)
