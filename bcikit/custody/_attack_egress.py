@@ -21,7 +21,7 @@ def _refused(f: Field, stream: Stream, kind: str = "lsl", purpose: str = "resear
     """Open and send; how many numbers got through."""
     out = Out(kind)
     try:
-        permit = f.gate(purpose).open(out, stream)
+        permit = f.open(out, stream, purpose)
         permit.send(f.raw())
     except BciError:
         return ""
@@ -45,7 +45,7 @@ for _kind in ("lsl", "network", "export", "model"):
 def _(f: Field) -> str:
     f.allow("lsl", level="DECISION")
     c = f.raw(20)
-    out, permit = sent(f, decisions((), 0.0, 4), [Chunk(c.data[i : i + 1], i, i / 250) for i in range(len(c))])
+    _out, permit = sent(f, decisions((), 0.0, 4), [Chunk(c.data[i : i + 1], i, i / 250) for i in range(len(c))])
     bits = permit._meter.bits if permit._meter else float("nan")
     return "" if bits <= CAP * WINDOW_S else f"{bits:.0f} bits in less than {WINDOW_S:g} s"
 
@@ -62,9 +62,7 @@ def _(f: Field) -> str:
 @case("egress", "raw signals as bits of words, one after the other")
 def _(f: Field) -> str:
     f.allow("lsl", level="DECISION")
-    bits = np.unpackbits(
-        f.raw(20).data.tobytes().__class__(f.raw(20).data.tobytes()) and np.frombuffer(f.raw(4).data.tobytes(), np.uint8)
-    )
+    bits = np.unpackbits(f.raw(4).data.copy().view(np.uint8))
     rows = bits.astype(np.float32).reshape(-1, 1)
     out, _permit = sent(f, decisions(), [Chunk(rows[i : i + 100], i, i / 10) for i in range(0, len(rows), 100)])
     return "" if out.told <= CAP * WINDOW_S else f"{out.told} bits in less than {WINDOW_S:g} s"
@@ -163,7 +161,7 @@ def _(f: Field) -> str:
 def _(f: Field) -> str:
     f.allow("view")
     out = Out("view")
-    permit = f.gate().open(out, raw_stream())
+    permit = f.open(out, raw_stream())
     out.kind = "network"  # type: ignore[misc]
     f.consent.revoke("S1", sinks=["view"])
     try:
@@ -183,7 +181,7 @@ def _(f: Field) -> str:
 @case("egress", "a sink opened with the permit of another")
 def _(f: Field) -> str:
     f.allow("view")
-    permit = f.gate().open(Out("view"), raw_stream())
+    permit = f.open(Out("view"), raw_stream())
     Out("lsl").open(raw_stream(), permit)
     return "it opened"
 
@@ -191,7 +189,7 @@ def _(f: Field) -> str:
 @case("egress", "a name and samples in the audit")
 def _(f: Field) -> str:
     f.allow("view")
-    out, permit = sent(f, raw_stream(), [Chunk(np.full((5, 4), 123.25, np.float32), 0, 0.0)], "view")
+    _out, permit = sent(f, raw_stream(), [Chunk(np.full((5, 4), 123.25, np.float32), 0, 0.0)], "view")
     permit.close()
     text = b"".join(p.read_bytes() for p in [f.home / "audit.jsonl", *(f.home / "sends").iterdir()])
     return "a name or a sample" if b"S1" in text or b"123.25" in text or np.float32(123.25).tobytes() in text else ""
@@ -200,7 +198,7 @@ def _(f: Field) -> str:
 @case("egress", "samples in the message of an exception")
 def _(f: Field) -> str:
     try:
-        f.gate().open(Out(), raw_stream())
+        f.open(Out(), raw_stream())
     except NotConsented as error:
         return "numbers" if any(ch.isdigit() for ch in str(error).replace("S1", "")) else ""
     return "it opened"

@@ -1,8 +1,8 @@
-"""The attack suite: every hostile case that is known, run against the layer as it is installed here. Published so that others
-may run it against theirs, and add to it.
+"""The attack suite: every hostile case that is known, run against the layer as it is installed here. Published so that
+others may run it against theirs, and add to it.
 
-A case is a function that tries, and says how far it got: '' where it was stopped. What is raised is a refusal where it is one of
-the layer's own words, and else a failure of the case, which counts as through.
+A case is a function that tries, and says how far it got: '' where it was stopped. What is raised is a refusal where it
+is one of the layer's own words, and else a failure of the case, which counts as through.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Field:
     home: Path
     folder: Path
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    permits: list[Permit] = field(default_factory=list)
 
     @property
     def consent(self) -> Consent:
@@ -52,6 +54,16 @@ class Field:
 
     def gate(self, purpose: str = "research") -> Gate:
         return Gate(self.home, purpose)
+
+    def open(self, sink: Sink, stream: Stream, purpose: str = "research") -> Permit:
+        """Through the Gate; closed when the case is over."""
+        self.permits.append(self.gate(purpose).open(sink, stream))
+        return self.permits[-1]
+
+    def close(self) -> None:
+        for permit in self.permits:
+            with suppress(Exception):  # its home may be gone: that was the attack
+                permit.close()
 
     def allow(self, *sinks: str, subject: str = "S1", **more: Any) -> None:
         """A grant: signed where it leaves the device, else attested."""
@@ -98,7 +110,7 @@ def decisions(alphabet: tuple[str, ...] = ("rest", "go"), rate: float = 10.0, co
 def sent(f: Field, stream: Stream, chunks: Iterator[Chunk] | list[Chunk], kind: str = "lsl") -> tuple[Out, Permit]:
     """All chunks through the Gate, whatever it says to each."""
     out = Out(kind)
-    permit = f.gate().open(out, stream)
+    permit = f.open(out, stream)
     for c in chunks:
         permit.send(c)
     return out, permit
@@ -120,13 +132,15 @@ def run(only: str = "", report: Callable[[str, str, str], None] | None = None) -
             (folder := root / "folder").mkdir()
             before, there = os.environ.get("BCIKIT_HOME"), os.getcwd()
             os.environ["BCIKIT_HOME"] = str(home)
+            fought = Field(home, folder)
             try:
-                far = attempt(Field(home, folder))
+                far = attempt(fought)
             except BciError:
                 far = ""
             except Exception as error:
                 far = f"the case itself failed: {type(error).__name__}: {str(error)[:120]}"
             finally:
+                fought.close()
                 os.chdir(there)
                 if before is None:
                     del os.environ["BCIKIT_HOME"]

@@ -78,7 +78,7 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
                 except ValueError:  # objects, which only unpickling would read, and that could run anything
                     continue
             return arrays
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
         objects = "pickle" in str(error)
         why = (
             "It holds Python objects, which are not read, or is of another kind." if objects else f"It is damaged: {error}."

@@ -1,0 +1,467 @@
+"""Consent, time and policy: making what was not allowed look allowed, or what was taken back last."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import BciError, NotConsented, WrongUse
+from ..core.label import Label
+from ..core.stream import Chunk
+from ..ethics import store
+from ..ethics.consent import Consent
+from ..ethics.gate import Gate, Permit
+from ..ethics.judge import judge
+from ..ethics.policy import parsed
+from .attack import S1, Field, Out, case, raw_stream
+
+YEAR = 365 * 86_400.0
+CHUNK = Chunk(np.zeros((1, 4), np.float32), 0, 0.0)
+
+
+def _open(f: Field, kind: str = "view", label: Label = S1) -> str:
+    """Whether the Gate opens."""
+    try:
+        f.gate().check(kind, label)
+    except BciError:
+        return ""
+    return "it opened"
+
+
+def _sql(f: Field, change: str) -> None:
+    with closing(sqlite3.connect(f.home / "consent.db")) as db:
+        db.executescript(change)
+
+
+def _rest(f: Field) -> None:
+    store.rest(f.home / "consent.db")
+
+
+# -- the store
+
+
+@case("consent", "no grant at all")
+def _(f: Field) -> str:
+    return _open(f) or _open(f, "lsl")
+
+
+@case("consent", "a grant that the operator types for the network")
+def _(f: Field) -> str:
+    with suppress(NotConsented):
+        f.consent.grant("S1", "research", ["network"])
+    return _open(f, "network")
+
+
+@case("consent", "a grant for the network with a guessed passphrase")
+def _(f: Field) -> str:
+    f.consent.enrol("S1", "an orange horse")
+    for guess in ("password", "an orange", "an orange horse ", "AN ORANGE HORSE"):
+        with suppress(NotConsented):
+            f.consent.grant("S1", "research", ["network"], passphrase=guess)
+    return _open(f, "network")
+
+
+@case("consent", "the person's key replaced by one of the operator's")
+def _(f: Field) -> str:
+    f.consent.enrol("S1", "an orange horse")
+    with suppress(NotConsented):
+        f.consent.enrol("S1", "the operator's")
+    with suppress(NotConsented):
+        f.consent.grant("S1", "research", ["network"], passphrase="the operator's")
+    return _open(f, "network")
+
+
+@case("consent", "a minor's grant typed by the operator")
+def _(f: Field) -> str:
+    f.consent.enrol("S1", "guardian's words", guardian="G1")
+    with suppress(NotConsented):
+        f.allow("view")
+    return _open(f)
+
+
+for _name, _change in {
+    "a sink added": 'UPDATE state SET body = replace(body, \'["view"]\', \'["view", "record"]\')',
+    "a sink added to the receipt": "UPDATE receipts SET body = replace(body, '[\"view\"]', '[\"record\"]')",
+    "the name changed": "UPDATE receipts SET body = replace(body, '\"S1\"', '\"S2\"')",
+    "the time stretched": "UPDATE receipts SET body = replace(body, '\"not_after\": 1', '\"not_after\": 9')",
+    "called signed by the person": "UPDATE receipts SET body = replace(body, '\"operator\"', '\"person\"')",
+    "the level lowered": "UPDATE receipts SET body = replace(body, '\"RAW\"', '\"SIGNAL\"')",
+    "the signature of another": "UPDATE receipts SET signature = (SELECT signature FROM state)",
+    "the nonce changed": 'UPDATE receipts SET body = replace(body, \'"nonce": "\', \'"nonce": "0\')',
+    "the device changed": 'UPDATE receipts SET body = replace(body, \'"audience": "\', \'"audience": "0\')',
+}.items():
+
+    @case("consent", f"a receipt edited: {_name}")
+    def _(f: Field, change: str = _change) -> str:
+        f.allow("view")
+        _sql(f, change)
+        s2 = replace(S1, subjects=frozenset({"S2"}))
+        return _open(f) or _open(f, "record") or _open(f, "view", s2) or _open(f, "lsl")
+
+
+@case("consent", "flipped bits of the signed state")
+def _(f: Field) -> str:
+    f.allow("view")
+    with closing(sqlite3.connect(f.home / "consent.db")) as db:
+        ((body, _signature),) = db.execute("SELECT body, signature FROM state").fetchall()
+    for _try in range(60):
+        hurt = bytearray(body, "ascii")
+        hurt[int(f.rng.integers(len(hurt)))] ^= 1 << int(f.rng.integers(7))
+        with closing(sqlite3.connect(f.home / "consent.db")) as db, db:
+            db.execute("UPDATE state SET body = ?", (hurt.decode("ascii", "replace"),))
+        if hurt != body.encode() and _open(f):
+            return "a flipped bit"
+    return ""
+
+
+@case("consent", "a replayed receipt after it was taken back")
+def _(f: Field) -> str:
+    f.allow("view")
+    with closing(sqlite3.connect(f.home / "consent.db")) as db:
+        rows = db.execute("SELECT * FROM receipts").fetchall()
+    f.consent.revoke("S1")
+    with closing(sqlite3.connect(f.home / "consent.db")) as db, db:
+        db.executemany("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?)", rows)
+    return _open(f)
+
+
+@case("consent", "the store as it was before the revocation")
+def _(f: Field) -> str:
+    f.allow("view")
+    _rest(f)
+    old = (f.home / "consent.db").read_bytes()
+    f.consent.revoke("S1")
+    _rest(f)
+    (f.home / "consent.db").write_bytes(old)
+    return _open(f)
+
+
+@case("consent", "the store deleted after a revocation")
+def _(f: Field) -> str:
+    f.allow("view")
+    f.consent.revoke("S1")
+    _rest(f)
+    (f.home / "consent.db").unlink()
+    return _open(f) or _open(f, "view", replace(S1, recorded=True))
+
+
+@case("consent", "a store of another device")
+def _(f: Field) -> str:
+    other = Consent(f.folder / "other")
+    other.grant("S1", "research", ["view"])
+    _rest(f)
+    store.rest(f.folder / "other" / "consent.db")
+    shutil.copy(f.folder / "other" / "consent.db", f.home / "consent.db")
+    return _open(f)
+
+
+@case("consent", "the key of the device readable by others")
+def _(f: Field) -> str:
+    f.allow("view")
+    (f.home / "device.key").chmod(0o644)
+    return _open(f)
+
+
+@case("consent", "a subject whose name looks like another's")
+def _(f: Field) -> str:
+    f.allow("view")
+    return _open(f, "view", replace(S1, subjects=frozenset({"Ѕ1"}))) or _open(
+        f, "view", replace(S1, subjects=frozenset({"S1 "}))
+    )
+
+
+# -- time
+
+
+class _Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@case("time", "the clock put back a year after a grant ran out")
+def _(f: Field) -> str:
+    clock = _Clock(1.8e9)
+    Consent(f.home, clock).grant("S1", "research", ["view"], days=30)
+    clock.now += 31 * 86_400
+    Gate(f.home, wall=clock).consent.now()
+    clock.now -= YEAR
+    with suppress(NotConsented):
+        Gate(f.home, wall=clock).check("view", S1)
+        return "it opened"
+    return ""
+
+
+@case("time", "a grant that begins in the future")
+def _(f: Field) -> str:
+    clock = _Clock(1.8e9)
+    consent = Consent(f.home, clock)
+    consent.grant("S1", "research", ["view"])
+    (g,) = consent.grants()
+    facts = replace(consent.facts(["S1"]), grants=(replace(g, when=g.when + 1e6),))
+    with suppress(NotConsented):
+        judge("view", S1, "research", facts)
+        return "it opened"
+    return ""
+
+
+@case("time", "a label that has run out, or never will for nonsense")
+def _(f: Field) -> str:
+    f.allow("view")
+    ends: tuple[Any, ...] = (time.time() - 1, float("nan"), float("inf"), "never")
+    return next((far for end in ends if (far := _open(f, "view", replace(S1, expires=end)))), "")
+
+
+# -- revocation
+
+
+@case("revocation", "a sink that goes on after it")
+def _(f: Field) -> str:
+    f.allow("effector")
+    out = Out("effector")
+    permit = f.open(out, raw_stream())
+    permit.send(CHUNK)
+    f.consent.revoke("S1")
+    with suppress(NotConsented):
+        permit.send(CHUNK)
+    return "" if len(out.got) == 1 and out.safe_said else "a chunk"
+
+
+@case("revocation", "saturated senders in threads")
+def _(f: Field) -> str:
+    late = 0
+    for _turn in range(10):
+        f.allow("view")
+        outs = [Out("view") for _ in range(3)]
+        permits = [f.open(out, raw_stream()) for out in outs]
+
+        def pump(permit: Permit) -> None:
+            with suppress(BciError):
+                while True:
+                    permit.send(CHUNK)
+
+        threads = [threading.Thread(target=pump, args=(p,)) for p in permits]
+        for t in threads:
+            t.start()
+        time.sleep(float(f.rng.uniform(0, 0.02)))
+        f.consent.revoke("S1")
+        at_return = sum(len(out.got) for out in outs)
+        for t in threads:
+            t.join(10)
+        late += sum(len(out.got) for out in outs) - at_return
+    return f"{late} chunks" if late else ""
+
+
+@case("revocation", "while a send blocks")
+def _(f: Field) -> str:
+    class Slow(Out):
+        def send(self, c: Chunk) -> None:
+            time.sleep(0.05)
+            super().send(c)
+
+    f.allow("view")
+    out = Slow("view")
+    permit = f.open(out, raw_stream())
+    thread = threading.Thread(target=lambda: permit.send(CHUNK))
+    thread.start()
+    time.sleep(0.01)
+    f.consent.revoke("S1")
+    at_return = len(out.got)
+    thread.join()
+    return "a chunk" if len(out.got) != at_return else ""
+
+
+_SENDER = (
+    "import os, sys\nfrom bcikit.custody._attack_consent import CHUNK, S1, raw_stream\n"
+    "from bcikit import NotConsented, Sink\n"
+    "from bcikit.ethics.gate import Gate\nimport time\n"
+    "class O(Sink):\n    kind = 'view'\n    def send(self, c): os.write(1, b'%.9f\\n' % time.monotonic())\n"
+    "p = Gate().open(O(), raw_stream())\n"
+    "try:\n    while True: p.send(CHUNK)\nexcept NotConsented: pass\n"
+)
+
+
+@case("revocation", "a sender in another process")
+def _(f: Field) -> str:
+    f.allow("view")
+    with (f.folder / "out").open("wb") as out:
+        child = subprocess.Popen([sys.executable, "-c", _SENDER], stdout=out, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 20
+        while (f.folder / "out").stat().st_size < 2000 and time.monotonic() < until:
+            time.sleep(0.005)
+        f.consent.revoke("S1")
+        returned = time.monotonic()
+        child.wait(20)
+    finally:
+        child.kill()
+        child.wait()
+    sends = [float(x) for x in (f.folder / "out").read_text().split()]
+    late = sum(t > returned for t in sends)
+    return "nothing was sent at all" if not sends else f"{late} chunks" if late else ""
+
+
+@case("revocation", "killed in the middle of it")
+def _(f: Field) -> str:
+    code = "from bcikit.ethics.consent import Consent\nprint('go', flush=True)\n"
+    code += "Consent().revoke('S1')\nprint('done', flush=True)"
+    for _turn in range(4):
+        f.allow("view")
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(float(f.rng.uniform(0, 0.03)))
+        child.send_signal(signal.SIGKILL)
+        done = "done" in child.stdout.read()
+        child.wait()
+        child.stdout.close()
+        f.consent.grants()  # can be read
+        if done and _open(f):
+            return "a grant that was taken back"
+    return ""
+
+
+@case("revocation", "grants and revocations in a storm")
+def _(f: Field) -> str:
+    def storm() -> None:
+        for _ in range(10):
+            with suppress(BciError):
+                f.allow("view")
+                f.consent.revoke("S1")
+
+    threads = [threading.Thread(target=storm) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    f.consent.revoke("S1")
+    return _open(f)
+
+
+@case("revocation", "the counter of revocations put back")
+def _(f: Field) -> str:
+    f.allow("view")
+    old = (f.home / "consent.epoch").read_bytes()
+    f.consent.revoke("S1")
+    (f.home / "consent.epoch").write_bytes(old)
+    return _open(f)
+
+
+@case("revocation", "everything removed while a sink is open")
+def _(f: Field) -> str:
+    f.allow("view")
+    out = Out("view")
+    permit = f.open(out, raw_stream())
+    shutil.rmtree(f.home)
+    until = time.monotonic() + 2
+    with suppress(BciError, OSError):
+        while time.monotonic() < until:
+            permit.send(CHUNK)
+            time.sleep(0.01)
+        return "it went on for two seconds"
+    return ""
+
+
+# -- policies
+
+_POLICY = 'version = 2\n[[permit]]\nsinks = ["view"]\n[[forbid]]\nsinks = ["record"]\n'
+for _name, _text in {
+    "no TOML": "version = ",
+    "an unknown key": _POLICY + '[[allow]]\nsinks = ["lsl"]\n',
+    "an unknown key in a rule": 'version = 3\n[[permit]]\nsink = ["lsl"]\n',
+    "a sink with a letter of another script": 'version = 3\n[[forbid]]\nsinks = ["recоrd"]\n',
+    "a subject with a letter of another script": 'version = 3\n[[forbid]]\nsubjects = ["Ѕ1"]\n',
+    "huge": "version = 3\n" + "#" * 10**6,
+    "ten thousand rules": "version = 3\n" + '[[forbid]]\nsinks = ["lsl"]\n' * 10_000,
+    "deeply nested": "version = 3\nx = " + "[" * 5000 + "]" * 5000,
+    "a number that is true": "version = true\n",
+    "an empty permit": "version = 3\n[[permit]]\n",
+    "no version": "plain = true\n",
+    "a limit that is not a number": "version = 3\n[limits]\nbits_per_s = nan\n",
+    "a version put back": "version = 1\n",
+    "the same version with other words": "version = 2\n",
+}.items():
+
+    @case("policy", f"a policy file: {_name}")
+    def _(f: Field, text: str = _text) -> str:
+        f.allow("view", "record")
+        f.consent.use_policy(_POLICY)
+        with suppress(WrongUse):
+            f.consent.use_policy(text)
+            return "it was taken"
+        return _open(f, "record")
+
+
+@case("policy", "a person's own policy that permits more")
+def _(f: Field) -> str:
+    f.allow("view", "record")
+    f.consent.use_policy(_POLICY)
+    with suppress(WrongUse):
+        f.consent.use_policy('version = 1\n[[permit]]\nsinks = ["record"]\n', "S1")
+    return _open(f, "record")
+
+
+@case("policy", "rules in every order")
+def _(f: Field) -> str:
+    rules = ['[[permit]]\nsinks = ["record"]\n', '[[permit]]\npurposes = ["research"]\n', '[[forbid]]\nsinks = ["record"]\n']
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)):
+        policy = parsed("version = 1\n" + "".join(rules[i] for i in order))
+        if not policy.refuses("record", S1, "research"):
+            return f"the order {order}"
+    return ""
+
+
+@case("policy", "a rule that raises")
+def _(f: Field) -> str:
+    class Boom(tuple):
+        def __contains__(self, x: object) -> bool:
+            raise ZeroDivisionError
+
+    f.allow("record")
+    facts = f.consent.facts(["S1"])
+    policy = parsed('version = 1\n[[forbid]]\nsinks = ["lsl"]\n')
+    facts = replace(facts, policy=replace(policy, forbid=(replace(policy.forbid[0], sinks=Boom(("x",))),)))
+    try:
+        judge("record", S1, "research", facts)
+    except (NotConsented, ZeroDivisionError):
+        return ""
+    return "it opened"
+
+
+@case("policy", "edited in the store")
+def _(f: Field) -> str:
+    f.allow("record")
+    f.consent.use_policy('version = 1\n[[forbid]]\nsinks = ["record"]\n')
+    _sql(f, "UPDATE state SET body = replace(body, 'forbid', 'permit')")
+    return _open(f, "record")
+
+
+@case("policy", "a red line, with every consent there is")
+def _(f: Field) -> str:
+    f.allow("view", "record", "effector", "train", "lsl", "network", "export", "model")
+    f.consent.use_policy('version = 1\n[manifest]\nsetting = "military"\n')
+    return _open(f) or _open(f, "network")
+
+
+@case("policy", "recognition of what a person has seen")
+def _(f: Field) -> str:
+    f.allow("view")
+    return _open(f, "view", replace(S1, inferences=frozenset({"recognition-memory"})))
+
+
+@case("policy", "an inference that has no name")
+def _(f: Field) -> str:
+    f.allow("view")
+    return _open(f, "view", replace(S1, inferences=frozenset({"em0tion"})))
