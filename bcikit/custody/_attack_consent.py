@@ -1,4 +1,4 @@
-"""Consent, time and policy: making what was not allowed look allowed, or what was taken back last."""
+"""Consent and time: making what was not allowed look allowed, or what was taken back last."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import BciError, NotConsented, WrongUse
+from ..core.errors import BciError, NotConsented
 from ..core.label import Label
 from ..core.stream import Chunk
 from ..ethics import store
 from ..ethics.consent import Consent
 from ..ethics.gate import Gate, Permit
 from ..ethics.judge import judge
-from ..ethics.policy import parsed
 from .attack import S1, Field, Out, case, raw_stream
 
 YEAR = 365 * 86_400.0
 CHUNK = Chunk(np.zeros((1, 4), np.float32), 0, 0.0)
 
 
-def _open(f: Field, kind: str = "view", label: Label = S1) -> str:
+def opens(f: Field, kind: str = "view", label: Label = S1) -> str:
     """Whether the Gate opens."""
     try:
         f.gate().check(kind, label)
@@ -38,7 +37,7 @@ def _open(f: Field, kind: str = "view", label: Label = S1) -> str:
     return "it opened"
 
 
-def _sql(f: Field, change: str) -> None:
+def sql(f: Field, change: str) -> None:
     with closing(sqlite3.connect(f.home / "consent.db")) as db:
         db.executescript(change)
 
@@ -52,14 +51,14 @@ def _rest(f: Field) -> None:
 
 @case("consent", "no grant at all")
 def _(f: Field) -> str:
-    return _open(f) or _open(f, "lsl")
+    return opens(f) or opens(f, "lsl")
 
 
 @case("consent", "a grant that the operator types for the network")
 def _(f: Field) -> str:
     with suppress(NotConsented):
         f.consent.grant("S1", "research", ["network"])
-    return _open(f, "network")
+    return opens(f, "network")
 
 
 @case("consent", "a grant for the network with a guessed passphrase")
@@ -68,7 +67,7 @@ def _(f: Field) -> str:
     for guess in ("password", "an orange", "an orange horse ", "AN ORANGE HORSE"):
         with suppress(NotConsented):
             f.consent.grant("S1", "research", ["network"], passphrase=guess)
-    return _open(f, "network")
+    return opens(f, "network")
 
 
 @case("consent", "the person's key replaced by one of the operator's")
@@ -78,7 +77,7 @@ def _(f: Field) -> str:
         f.consent.enrol("S1", "the operator's")
     with suppress(NotConsented):
         f.consent.grant("S1", "research", ["network"], passphrase="the operator's")
-    return _open(f, "network")
+    return opens(f, "network")
 
 
 @case("consent", "a minor's grant typed by the operator")
@@ -86,7 +85,7 @@ def _(f: Field) -> str:
     f.consent.enrol("S1", "guardian's words", guardian="G1")
     with suppress(NotConsented):
         f.allow("view")
-    return _open(f)
+    return opens(f)
 
 
 for _name, _change in {
@@ -104,9 +103,9 @@ for _name, _change in {
     @case("consent", f"a receipt edited: {_name}")
     def _(f: Field, change: str = _change) -> str:
         f.allow("view")
-        _sql(f, change)
+        sql(f, change)
         s2 = replace(S1, subjects=frozenset({"S2"}))
-        return _open(f) or _open(f, "record") or _open(f, "view", s2) or _open(f, "lsl")
+        return opens(f) or opens(f, "record") or opens(f, "view", s2) or opens(f, "lsl")
 
 
 @case("consent", "flipped bits of the signed state")
@@ -119,7 +118,7 @@ def _(f: Field) -> str:
         hurt[int(f.rng.integers(len(hurt)))] ^= 1 << int(f.rng.integers(7))
         with closing(sqlite3.connect(f.home / "consent.db")) as db, db:
             db.execute("UPDATE state SET body = ?", (hurt.decode("ascii", "replace"),))
-        if hurt != body.encode() and _open(f):
+        if hurt != body.encode() and opens(f):
             return "a flipped bit"
     return ""
 
@@ -132,7 +131,7 @@ def _(f: Field) -> str:
     f.consent.revoke("S1")
     with closing(sqlite3.connect(f.home / "consent.db")) as db, db:
         db.executemany("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?)", rows)
-    return _open(f)
+    return opens(f)
 
 
 @case("consent", "the store as it was before the revocation")
@@ -143,7 +142,7 @@ def _(f: Field) -> str:
     f.consent.revoke("S1")
     _rest(f)
     (f.home / "consent.db").write_bytes(old)
-    return _open(f)
+    return opens(f)
 
 
 @case("consent", "the store deleted after a revocation")
@@ -152,7 +151,7 @@ def _(f: Field) -> str:
     f.consent.revoke("S1")
     _rest(f)
     (f.home / "consent.db").unlink()
-    return _open(f) or _open(f, "view", replace(S1, recorded=True))
+    return opens(f) or opens(f, "view", replace(S1, recorded=True))
 
 
 @case("consent", "a store of another device")
@@ -162,20 +161,20 @@ def _(f: Field) -> str:
     _rest(f)
     store.rest(f.folder / "other" / "consent.db")
     shutil.copy(f.folder / "other" / "consent.db", f.home / "consent.db")
-    return _open(f)
+    return opens(f)
 
 
 @case("consent", "the key of the device readable by others")
 def _(f: Field) -> str:
     f.allow("view")
     (f.home / "device.key").chmod(0o644)
-    return _open(f)
+    return opens(f)
 
 
 @case("consent", "a subject whose name looks like another's")
 def _(f: Field) -> str:
     f.allow("view")
-    return _open(f, "view", replace(S1, subjects=frozenset({"Ѕ1"}))) or _open(
+    return opens(f, "view", replace(S1, subjects=frozenset({"Ѕ1"}))) or _open(
         f, "view", replace(S1, subjects=frozenset({"S1 "}))
     )
 
@@ -221,7 +220,7 @@ def _(f: Field) -> str:
 def _(f: Field) -> str:
     f.allow("view")
     ends: tuple[Any, ...] = (time.time() - 1, float("nan"), float("inf"), "never")
-    return next((far for end in ends if (far := _open(f, "view", replace(S1, expires=end)))), "")
+    return next((far for end in ends if (far := opens(f, "view", replace(S1, expires=end)))), "")
 
 
 # -- revocation
@@ -328,7 +327,7 @@ def _(f: Field) -> str:
         child.wait()
         child.stdout.close()
         f.consent.grants()  # can be read
-        if done and _open(f):
+        if done and opens(f):
             return "a grant that was taken back"
     return ""
 
@@ -347,7 +346,7 @@ def _(f: Field) -> str:
     for t in threads:
         t.join()
     f.consent.revoke("S1")
-    return _open(f)
+    return opens(f)
 
 
 @case("revocation", "the counter of revocations put back")
@@ -356,7 +355,7 @@ def _(f: Field) -> str:
     old = (f.home / "consent.epoch").read_bytes()
     f.consent.revoke("S1")
     (f.home / "consent.epoch").write_bytes(old)
-    return _open(f)
+    return opens(f)
 
 
 @case("revocation", "everything removed while a sink is open")
@@ -372,96 +371,3 @@ def _(f: Field) -> str:
             time.sleep(0.01)
         return "it went on for two seconds"
     return ""
-
-
-# -- policies
-
-_POLICY = 'version = 2\n[[permit]]\nsinks = ["view"]\n[[forbid]]\nsinks = ["record"]\n'
-for _name, _text in {
-    "no TOML": "version = ",
-    "an unknown key": _POLICY + '[[allow]]\nsinks = ["lsl"]\n',
-    "an unknown key in a rule": 'version = 3\n[[permit]]\nsink = ["lsl"]\n',
-    "a sink with a letter of another script": 'version = 3\n[[forbid]]\nsinks = ["recоrd"]\n',
-    "a subject with a letter of another script": 'version = 3\n[[forbid]]\nsubjects = ["Ѕ1"]\n',
-    "huge": "version = 3\n" + "#" * 10**6,
-    "ten thousand rules": "version = 3\n" + '[[forbid]]\nsinks = ["lsl"]\n' * 10_000,
-    "deeply nested": "version = 3\nx = " + "[" * 5000 + "]" * 5000,
-    "a number that is true": "version = true\n",
-    "an empty permit": "version = 3\n[[permit]]\n",
-    "no version": "plain = true\n",
-    "a limit that is not a number": "version = 3\n[limits]\nbits_per_s = nan\n",
-    "a version put back": "version = 1\n",
-    "the same version with other words": "version = 2\n",
-}.items():
-
-    @case("policy", f"a policy file: {_name}")
-    def _(f: Field, text: str = _text) -> str:
-        f.allow("view", "record")
-        f.consent.use_policy(_POLICY)
-        with suppress(WrongUse):
-            f.consent.use_policy(text)
-            return "it was taken"
-        return _open(f, "record")
-
-
-@case("policy", "a person's own policy that permits more")
-def _(f: Field) -> str:
-    f.allow("view", "record")
-    f.consent.use_policy(_POLICY)
-    with suppress(WrongUse):
-        f.consent.use_policy('version = 1\n[[permit]]\nsinks = ["record"]\n', "S1")
-    return _open(f, "record")
-
-
-@case("policy", "rules in every order")
-def _(f: Field) -> str:
-    rules = ['[[permit]]\nsinks = ["record"]\n', '[[permit]]\npurposes = ["research"]\n', '[[forbid]]\nsinks = ["record"]\n']
-    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)):
-        policy = parsed("version = 1\n" + "".join(rules[i] for i in order))
-        if not policy.refuses("record", S1, "research"):
-            return f"the order {order}"
-    return ""
-
-
-@case("policy", "a rule that raises")
-def _(f: Field) -> str:
-    class Boom(tuple):
-        def __contains__(self, x: object) -> bool:
-            raise ZeroDivisionError
-
-    f.allow("record")
-    facts = f.consent.facts(["S1"])
-    policy = parsed('version = 1\n[[forbid]]\nsinks = ["lsl"]\n')
-    facts = replace(facts, policy=replace(policy, forbid=(replace(policy.forbid[0], sinks=Boom(("x",))),)))
-    try:
-        judge("record", S1, "research", facts)
-    except (NotConsented, ZeroDivisionError):
-        return ""
-    return "it opened"
-
-
-@case("policy", "edited in the store")
-def _(f: Field) -> str:
-    f.allow("record")
-    f.consent.use_policy('version = 1\n[[forbid]]\nsinks = ["record"]\n')
-    _sql(f, "UPDATE state SET body = replace(body, 'forbid', 'permit')")
-    return _open(f, "record")
-
-
-@case("policy", "a red line, with every consent there is")
-def _(f: Field) -> str:
-    f.allow("view", "record", "effector", "train", "lsl", "network", "export", "model")
-    f.consent.use_policy('version = 1\n[manifest]\nsetting = "military"\n')
-    return _open(f) or _open(f, "network")
-
-
-@case("policy", "recognition of what a person has seen")
-def _(f: Field) -> str:
-    f.allow("view")
-    return _open(f, "view", replace(S1, inferences=frozenset({"recognition-memory"})))
-
-
-@case("policy", "an inference that has no name")
-def _(f: Field) -> str:
-    f.allow("view")
-    return _open(f, "view", replace(S1, inferences=frozenset({"em0tion"})))

@@ -119,7 +119,7 @@ def sent(f: Field, stream: Stream, chunks: Iterator[Chunk] | list[Chunk], kind: 
 def run(only: str = "", report: Callable[[str, str, str], None] | None = None) -> dict[str, Any]:
     """Every case whose name or group holds `only`: {cases, through, results: {name: '' or how far it got}}. report is told
     (group, name, how far) of each."""
-    from . import _attack_audit, _attack_consent, _attack_egress, _attack_files  # noqa: F401
+    from . import _attack_audit, _attack_consent, _attack_egress, _attack_files, _attack_policy  # noqa: F401
 
     results: dict[str, str] = {}
     groups: dict[str, list[int]] = {}
