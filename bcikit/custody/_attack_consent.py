@@ -174,7 +174,7 @@ def _(f: Field) -> str:
 @case("consent", "a subject whose name looks like another's")
 def _(f: Field) -> str:
     f.allow("view")
-    return opens(f, "view", replace(S1, subjects=frozenset({"Ѕ1"}))) or _open(
+    return opens(f, "view", replace(S1, subjects=frozenset({"Ѕ1"}))) or opens(
         f, "view", replace(S1, subjects=frozenset({"S1 "}))
     )
 
