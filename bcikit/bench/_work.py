@@ -37,7 +37,7 @@ class Work:
         """What plays it."""
         return Rendered(n=self.channels, rate=self.rate, chunk=self.chunk_s)
 
-    @property
+    @cached_property
     def n(self) -> int:
         """Samples a chunk."""
         return self.board.rows
@@ -46,7 +46,7 @@ class Work:
     def bin(self) -> int:
         return round(BIN_S * self.rate)
 
-    @property
+    @cached_property
     def counts(self) -> np.ndarray:
         """(samples, channels) int16: a whole number of chunks and of bins."""
         return self.board.counts

@@ -7,17 +7,20 @@ memory that boards use (`apart`), and the features are made from there: that fig
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..acquire.apart import POSIX, Apart
 from ..acquire.rendered import BIN_S, Rendered
 from ..core.parts import Stage
 from ..core.pipeline import Pipeline
 from ..preprocess.unit_features import UnitFeatures
+from ..simulate.played import SCALE
 from ._measure import Contender, Row, race
 from ._remote import ezmsg, there
 from ._work import HIGH, LOW, NOISE_UV, ORDER, REFRACTORY_S, TIMES, Work, alike, scipy_features
@@ -73,12 +76,17 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
         factors = mine.real_time_factor, other.real_time_factor if other else None
         return factors[0] / factors[1] if factors[0] and factors[1] else None
 
+    parts = where(work, max(seconds / 2, 0.2))
+    copied = parts.pop("copy_gb_s")
     yield {
         "bench": "throughput",
         "input": "a ring rendered into memory",
         "channels": channels,
         "rate_hz": rate,
         "chunk_ms": work.chunk_s * 1000,
+        "parts_us": {name: float(f"{us:.3g}") for name, us in parts.items()},
+        "read_gb_s": 2e-9 * channels * rate * (mine.real_time_factor or math.nan),
+        "machine_copies_gb_s": copied,
         "real_time_factor": mine.real_time_factor,
         "real_time_factor_cores": shared.real_time_factor if shared else None,
         "real_time_factor_transport": moved.real_time_factor if moved else None,
@@ -86,6 +94,48 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
         "ratio_ezmsg": (mine.ratio or 0.0) / (theirs.ratio or 1.0) if theirs else None,
         "ratio_ezmsg_graph": over(units),
     }
+
+
+def where(work: Work, seconds: float) -> dict[str, float]:
+    """What of a chunk's microseconds each part takes (medians), and the copying of as much memory beside it (GB/s)."""
+    pipeline = Pipeline(line())
+    pipeline.start(work.stream)
+    for i in range(TAKEN):
+        pipeline.step(work.chunk(i))
+    fused: Any = pipeline.stages[0]
+    sums, at = np.zeros((2, work.channels)), [TAKEN]
+    offset = kernels.means(work.piece(0), SCALE)
+    whole = (0, work.channels)
+
+    def fast() -> None:
+        x, row = work.piece(at[0]), at[0] * work.n
+        band, spikes = fused.band, fused.spikes
+        state = band.sos, band._state, band._base, spikes._own, row, spikes.rule
+        kernels.unit_features(x, fused.scales, offset, *state, sums[0], sums[1], whole)
+
+    def step() -> None:
+        pipeline.step(work.chunk(at[0]))
+        at[0] += 1
+
+    there = np.empty_like(work.counts)
+    parts = {
+        "whole": step,
+        "reference": lambda: kernels.means(work.piece(at[0]), SCALE),
+        "filters, crossings, power": fast,
+        "copy": lambda: np.copyto(there, work.counts),
+    }
+    took: dict[str, list[float]] = {name: [] for name in parts}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for name, do in parts.items():
+            for _ in range(1 if name == "copy" else TAKEN):
+                begin = time.perf_counter()
+                do()
+                took[name].append(time.perf_counter() - begin)
+    us = {name: 1e6 * float(np.median(t)) for name, t in took.items()}
+    copied = work.counts.nbytes / us.pop("copy") / 1e3
+    us["Python around them"] = us["whole"] - us["reference"] - us["filters, crossings, power"]
+    return {**us, "copy_gb_s": copied}
 
 
 def graph(work: Work, seconds: float, reference: Row) -> Row:

@@ -65,7 +65,7 @@ def command(
     if setup:
         from ..bench._remote import set_up
 
-        for peer in ("moabb",) if what == "evaluate" else ("ezmsg",):
+        for peer in ("moabb",) if what == "evaluate" else ("ezmsg", "mne_lsl", "timeflux"):
             set_up(peer, lambda text: click.echo(text, err=True))
         return
     machine = _measure.machine()

@@ -28,8 +28,8 @@ class Grid:
         """Outputs due in the input rows first .. first+n-1, none before input index `ready`: (index of the first of
         them or of the one to come, the row of the input that each is due at)."""
         begin = self.first_at(max(first, ready))
-        end = max(self.first_at(first + n), begin)
-        return begin, self.off + np.arange(begin, end, dtype=np.int64) * self.p // self.q - first
+        rows = np.arange(begin, max(self.first_at(first + n), begin), dtype=np.int64)
+        return begin, self.off + rows * self.p // self.q - first if len(rows) else rows
 
     def place(self, index: float) -> float:
         """Where a place on the input lies on the output."""
