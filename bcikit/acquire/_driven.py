@@ -101,8 +101,9 @@ class Driven(Board):
             now = WALL.now()
             if self._closed or self._state in ("ended", "lost"):
                 return None
+            before = self._state
             self._look(now)
-            if now >= deadline:
+            if now >= deadline or self._state != before:  # a change is told at once
                 return None
             WALL.sleep_until(min(deadline, max(now + POLL_S, min(self._due(), now + 5 * POLL_S))))
 

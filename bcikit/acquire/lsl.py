@@ -133,11 +133,20 @@ class Lsl(Board):
             self._reconnected(timeout if self._inlet is None else 0.0)
             if self._inlet is not None:
                 self._compare()
-                if (got := self._pull(timeout)) is not None:
+                if (got := self._pull(min(timeout, self._until_stale()))) is not None:
                     self._take(*got)
                 elif self._axis is not None and self.clock.now() - self._arrived > SILENT_S:
                     self._seek()
         return self._ready.popleft() if self._ready else None
+
+    def _until_stale(self) -> float:
+        """Seconds until silence is to be told; no wait goes beyond that moment."""
+        left = self._arrived + self._patience - self.clock.now() + 0.001
+        return left if left > 0 and self._axis is not None else math.inf
+
+    @property
+    def _patience(self) -> float:
+        return max(self.stale_s, 2 * float(np.median(self._intervals)))
 
     def _pull(self, timeout: float) -> tuple[Any, np.ndarray] | None:
         """All that has come: (values (n, channels), the sender's stamps), or None."""
@@ -331,8 +340,7 @@ class Lsl(Board):
         if not hasattr(self, "_began"):
             return Status()
         now, axis = self.clock.now(), self._axis
-        silent = now - self._arrived
-        stale = max(self.stale_s, 2 * float(np.median(self._intervals)))
+        silent, stale = now - self._arrived, self._patience
         if self._stopping.is_set():
             state = "ended"
         elif self._inlet is None and (axis is None or silent > 2 * stale):
