@@ -23,7 +23,6 @@ ROOMS = [
     ["preprocess"],
     ["decode"],
     ["effectors"],
-    ["scenarios"],
     ["tasks"],
     ["view"],
     ["evaluate"],

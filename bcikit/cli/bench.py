@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 GROUP = "Check"
 WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts")
+LONG = ("loop", "kinematics")  # not among all
 
 
 @click.command()
-@click.argument("what", type=click.Choice((*WHAT, "all")))
+@click.argument("what", type=click.Choice((*WHAT, *LONG, "all")))
 @click.option("--json", "as_json", is_flag=True, help="A JSON line a row; the last line is the summary.")
 @click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
 @click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")
@@ -26,6 +27,12 @@ WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "ev
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
+@click.option("--rows", metavar="A,B", help="loop: these rows alone; kinematics: these sets.")
+@click.option(
+    "--root", default="../shared/data", metavar="FOLDER", help="kinematics: where the recordings lie.", show_default=True
+)
+@click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop: simulated people.  [10]")
+@click.option("--days", type=click.IntRange(1, 3650), default=60, metavar="N", help="loop: days without labels.  [60]")
 @click.option("--setup", is_flag=True, help="peers, evaluate: make the environment of the peers that need one of their own.")
 def command(
     what: str,
@@ -39,6 +46,10 @@ def command(
     stages: tuple[str, ...],
     subject: str | None,
     trials: int,
+    rows: str | None,
+    root: str,
+    seeds: int,
+    days: int,
     setup: bool,
 ) -> None:
     """Time the inner loops, the chain from raw counts to features, the latency, the worst stall, or all of them.
@@ -62,6 +73,9 @@ def command(
         raise WrongUse(f"--cores {cores} is out of bounds.", "It can be 1 to 64.")
     if board is not None and what != "latency":
         raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
+    if what in LONG:
+        _long(what, rows, root, seeds, days, as_json)
+        return
     if setup:
         from ..bench._remote import set_up
 
@@ -75,6 +89,38 @@ def command(
             click.echo(f"\n{click.style(one, bold=True)}")
         for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate", "artifacts") else None]:
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
+
+
+def _long(what: str, rows: str | None, root: str, seeds: int, days: int, as_json: bool) -> None:
+    """The simulated closed loop, or recorded movement: a line a figure."""
+    import json
+
+    from ..bench import kinematics, loop
+    from ..core.errors import WrongUse, nearest
+
+    known = loop.ROWS if what == "loop" else kinematics.SETS
+    wanted = [r.strip() for r in rows.split(",")] if rows else list(known)
+    for row in wanted:
+        if row not in known:
+            raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, list(known)))
+    people = range(1, seeds + 1)
+    for line in loop.loop(wanted, people, days) if what == "loop" else kinematics.kinematics(root, wanted):
+        click.echo(json.dumps(line) if as_json else _said(line))
+
+
+def _said(line: dict[str, Any]) -> str:
+    def one(v: Any) -> str:
+        if isinstance(v, dict) and "ci" in v:
+            return f"{v['mean']:.3g} ({v['ci'][0]:.3g} to {v['ci'][1]:.3g})"
+        if isinstance(v, list):
+            return " / ".join(map(one, v))
+        return f"{v:.4g}" if isinstance(v, float) else str(v)
+
+    line = dict(line)
+    head = f"{line.pop('row', ''):34}"
+    if "ci" in line:
+        head += f"{one({'mean': line.pop('mean'), 'ci': line.pop('ci')}):24}"
+    return head + "  ".join(f"{k} {one(v)}" for k, v in line.items())
 
 
 def _rows(

@@ -43,7 +43,7 @@ class Scene:
         self.people.forget(hit | wrong)
         return hit, wrong
 
-    def help(self, speed: float, near_s: float) -> np.ndarray:
+    def help(self, speed: float | np.ndarray, near_s: float) -> np.ndarray:
         """(runs, 2) the velocity with which a computer would go to the target."""
         way = self.task.target - self.cursor
         far = np.sqrt((way * way).sum(axis=1, keepdims=True))

@@ -10,6 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 REACTION_S = 0.22  # a new target is not acted on sooner
+TURN_S = 0.1  # the model's step
+FIRM = 4.0  # concentration of a typical push's direction, far from the target
+NEAR = 0.06  # widths: where that has fallen to a half
+NEIGHBOUR = 0.08  # widths
+JUMP_S = 2.0  # how long a target stays, on average, where nothing was selected
+UNDER = 0.05  # widths: of what was selected about the cursor
 
 
 def towards(
@@ -41,3 +47,77 @@ def _age(target: np.ndarray) -> np.ndarray:
     new = np.any(target[1:] != target[:-1], axis=1)
     at = np.where(np.concatenate([[False], new]), np.arange(len(target)), -(10**6))
     return np.arange(len(target)) - np.maximum.accumulate(at)
+
+
+def chosen(cursor: np.ndarray, selected: np.ndarray, step_s: float, most_s: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
+    """RTI: what was selected must have been the target ever since the selection before, if that was not too long ago (B.
+    Jarosiewicz et al., Sci. Transl. Med. 7:313ra179, 2015, doi:10.1126/scitranslmed.aac7328). selected (bins): True where
+    something was. (target (bins, 2), NaN where nobody can say; weight (bins), 0 or 1)."""
+    target, at, most = np.full_like(cursor, np.nan), -1, round(most_s / step_s)
+    for k in np.flatnonzero(selected):
+        if k - at <= most:
+            target[at + 1 : k + 1] = cursor[k]
+        at = int(k)
+    return target, np.isfinite(target[:, 0]).astype(float)
+
+
+def inferred(
+    cursor: np.ndarray, push: np.ndarray, selected: np.ndarray, step_s: float, side: int = 14
+) -> tuple[np.ndarray, np.ndarray]:
+    """PRI-T: a hidden Markov model over all places of the screen that could be the target. push (bins, 2) is what was
+    decoded, selected (bins) True where something was, which is then likely under the cursor. (target (bins, 2), the most
+    probable place; weight (bins), how probable it and its neighbours are, squared).
+
+    Source: G. H. Wilson et al., Nat. Biomed. Eng., 2025, doi:10.1038/s41551-025-01536-z: directions are von Mises about that
+    to the target, the less concentrated the nearer; targets stay or jump. Posterior probabilities here, Viterbi there."""
+    every = max(round(TURN_S / step_s), 1)
+    n = len(cursor) // every
+    if n < 2:
+        return np.full_like(cursor, np.nan), np.zeros(len(cursor))
+    at = cursor[: n * every].reshape(n, every, 2).mean(axis=1)
+    way = push[: n * every].reshape(n, every, 2).mean(axis=1)
+    picks = np.asarray(selected[: n * every].reshape(n, every).any(axis=1))
+    places = (np.stack(np.meshgrid(*[np.arange(side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) / side - 0.5
+    like = _likely(at, way, picks, places)
+    post = _smoothed(like, picks, every * step_s)
+    best = post.argmax(axis=1)
+    near = ((places[:, None] - places[None]) ** 2).sum(axis=2) < NEIGHBOUR**2
+    sure = np.take_along_axis(post @ near.astype(float), best[:, None], axis=1)[:, 0]
+    target, weight = np.full_like(cursor, np.nan), np.zeros(len(cursor))
+    target[: n * every], weight[: n * every] = np.repeat(places[best], every, axis=0), np.repeat(sure**2, every)
+    return target, weight
+
+
+def _likely(at: np.ndarray, way: np.ndarray, picks: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(steps, places) how likely each step is, were this the target; the largest of a step is 1."""
+    to = places[None] - at[:, None]
+    far = np.sqrt((to * to).sum(axis=2))
+    strong = np.sqrt((way * way).sum(axis=1))
+    cosine = (to * way[:, None]).sum(axis=2) / np.maximum(far * strong[:, None], 1e-9)
+    firm = (
+        FIRM * np.minimum(strong / max(float(strong.mean()), 1e-9), 2.0)[:, None] / (1 + np.exp(-(far - NEAR) / (NEAR / 3)))
+    )
+    log = firm * (cosine - 1) - np.log(np.i0(firm) * np.exp(-firm))
+    log[picks] -= far[picks] ** 2 / (2 * UNDER**2)
+    return np.exp(log - log.max(axis=1, keepdims=True))
+
+
+def _smoothed(like: np.ndarray, picks: np.ndarray, step_s: float) -> np.ndarray:
+    """(steps, places) posterior probabilities: forward, then backward. A target stays, or jumps to any place; behind a
+    selection it has jumped."""
+    n, k = like.shape
+    ahead = np.empty_like(like)
+    jump = np.where(np.concatenate([[True], picks[:-1]]), 1.0, min(step_s / JUMP_S, 1.0))  # before this step
+    now = np.full(k, 1 / k)
+    for t in range(n):
+        now = ((1 - jump[t]) * now + jump[t] / k) * like[t]
+        now /= now.sum()
+        ahead[t] = now
+    back = np.ones(k)
+    for t in range(n - 1, 0, -1):
+        ahead[t] *= back
+        back = back * like[t]
+        back = (1 - jump[t]) * back + jump[t] * back.mean()
+        back /= back.mean()
+    ahead[0] *= back
+    return ahead / ahead.sum(axis=1, keepdims=True)

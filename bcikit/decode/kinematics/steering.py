@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from ...core.errors import WrongUse
 from ...core.label import SIMULATED
 from ...core.parts import Setting
 from ...core.stream import Channel, Event, Recording, Stream, recording
-from ._intention import rotated, towards
+from ._intention import chosen, inferred, rotated, towards
 from .kalman import Kalman
 
 SCREEN = (
@@ -23,7 +24,9 @@ SCREEN = (
     "target y",
     "target size",
 )  # channels of the screen, in widths of the workspace
-TEACHERS = ("towards", "refit")
+TEACHERS = ("towards", "refit", "rti", "prit")
+SURE_S = 20.0  # of use in which the target could be guessed, the least to learn from without labels
+ENOUGH_S = 4.0  # of a known intention, the least to learn from
 SPREAD = 0.5  # of an intention along one axis, to a full push
 
 
@@ -44,7 +47,7 @@ class Steering(Kalman):
         f"setting {n}": "it acts in learning"
         for n in ("ridge", "shrinkage", "speed", "teacher", "feed", "hold_s", "near_s", "memory_s", "root")
     }
-    learns_from: ClassVar = ("recalibrate",)
+    learns_from: ClassVar = ("recalibrate", "hit", "wrong")
 
     outputs: Annotated[tuple[str, ...], Setting("names of the velocities, in the order of Y")] = ("x", "y")
     unit: Annotated[str, Setting("unit of the velocities")] = "1/s"
@@ -70,6 +73,15 @@ class Steering(Kalman):
             push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
         return self.fit_push(X, push, weight, step_s, cursor)
 
+    def fit_guess(self, how: str, X: Any, cursor: Any, size: Any, velocity: Any, selected: Any, step_s: float) -> Self:
+        """Learn from use whose targets nobody knows, by `rti` or `prit`; selected (bins): True where something was."""
+        how_sure = chosen(cursor, selected, step_s) if how == "rti" else inferred(cursor, velocity, selected, step_s)
+        target, sure = how_sure
+        push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
+        if (weight * sure).sum() * step_s < SURE_S:
+            raise WrongUse("steering cannot guess what was intended.", "Too little was used, or it was too unsure.")
+        return self.fit_push(X, push, weight * sure, step_s, cursor)
+
     def fit_push(
         self, X: Any, push: np.ndarray, weight: np.ndarray, step_s: float, cursor: np.ndarray | None = None
     ) -> Self:
@@ -77,7 +89,7 @@ class Steering(Kalman):
         WrongUse where too little is left."""
         x = self._seen(np.asarray(X, float))
         keep = np.flatnonzero((weight > 0) & np.isfinite(push).all(axis=1) & np.isfinite(x).all(axis=1))
-        if len(keep) < 100 or np.linalg.matrix_rank(push[keep]) < 2:
+        if len(keep) * step_s < ENOUGH_S or len(keep) < 20 or np.linalg.matrix_rank(push[keep]) < 2:
             raise WrongUse(
                 f"steering cannot learn from {len(keep)} bins with a known intention.",
                 "It needs some seconds in all directions.",
@@ -127,7 +139,8 @@ class Steering(Kalman):
         finally:
             self.channels = named
         self.step_s, self.settle = 1 / s.rate, 2 * self.settle  # counts are few: a rail is very many
-        self._past = np.zeros((round(self.memory_s * s.rate), len(neurons) + len(SCREEN) + 2), np.float32)
+        self._past = np.zeros((round(self.memory_s * s.rate), len(neurons) + len(SCREEN) + 3), np.float32)
+        self._end = 0  # index of the bin to come
         self._count = 0  # bins seen since the start, or since what was forgotten
         return out
 
@@ -139,17 +152,28 @@ class Steering(Kalman):
         y = super().rows(fed)
         at = (self._count + np.arange(len(x))) % len(self._past)
         keep = slice(max(len(x) - len(self._past), 0), None)
-        self._past[at[keep]] = np.concatenate([x[:, self.columns], x[:, self.screen], y], axis=1)[keep]
+        self._past[at[keep]] = np.column_stack([x[:, self.columns], x[:, self.screen], y, np.zeros(len(x))])[keep]
         self._count += len(x)
+        self._end = self.at + len(x)
         return y
 
     def adapt(self, event: Event) -> None:
-        """Refit on what is remembered, if that is enough. value `fresh`: forget it afterwards."""
+        """A selection is remembered; `recalibrate` refits on what is, if that is enough. value `fresh`: forget it then."""
         n, size = len(self.columns), len(self._past)
+        if event.name != "recalibrate":
+            ago = self._end - math.floor(event.index)
+            if 0 < ago <= min(self._count, size):
+                self._past[(self._count - ago) % size, -1] = 1
+            return
         past = np.roll(self._past, -(self._count % size), axis=0)[-min(self._count, size) :]
         screen = past[:, n : n + len(SCREEN)].astype(float)
         with suppress(WrongUse):  # what is asked for too soon must not end the loop
-            self.fit_use(past[:, :n], screen[:, :2], screen[:, 2:4], screen[:, 4], past[:, n + len(SCREEN) :], self.step_s)
+            velocity = past[:, -3:-1].astype(float)
+            if self.teacher in ("rti", "prit"):
+                chose = past[:, -1] > 0
+                self.fit_guess(self.teacher, past[:, :n], screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
+            else:
+                self.fit_use(past[:, :n], screen[:, :2], screen[:, 2:4], screen[:, 4], velocity, self.step_s)
         self._ready()
         if event.value == "fresh":
             self._count = 0

@@ -1,0 +1,134 @@
+"""Several simulated people at once, each with a decoder: `steering`, stacked, so that years go by in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..decode.kinematics.steering import Steering
+from ..tasks.closed_loop import BLOCKS
+from ..tasks.world import World
+
+
+@dataclass
+class Use:
+    """What a stretch of use left behind: all (bins, runs, ...)."""
+
+    counts: np.ndarray
+    cursor: np.ndarray
+    target: np.ndarray
+    size: np.ndarray
+    velocity: np.ndarray  # decoded
+    push: np.ndarray  # the truth, for scores and bounds alone
+    selected: np.ndarray
+
+    def of(self, run: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """One run's, as `Steering.fit_use` takes it."""
+        a, b, c, d, e = (a[:, run] for a in (self.counts, self.cursor, self.target, self.size, self.velocity))
+        return a, b, c, d, e
+
+    def then(self, later: Use) -> Use:
+        """Both, one after the other."""
+        return Use(*(np.concatenate([a, b]) for a, b in zip(vars(self).values(), vars(later).values(), strict=True)))
+
+
+class Many:
+    """A world with a decoder for each run. `noiseless`: the very push is decoded, at the decoder's speed."""
+
+    def __init__(self, world: World, decoders: Sequence[Steering], noiseless: bool = False) -> None:
+        self.world, self.decoders, self.noiseless = world, list(decoders), noiseless
+        self.speed = np.array([[d.speed] for d in decoders])
+        world.people.learn(self.speed[:, 0], 0.0 if noiseless else 0.5)
+        self.velocity = np.zeros((len(decoders), 2))
+        self.taken()
+
+    def taken(self) -> None:
+        """The decoders' arrays as they now are."""
+        if all(hasattr(d, "K_") for d in self.decoders):
+            self.K, self.M, self.c, self.feed = (
+                np.stack([getattr(d, name) for d in self.decoders]) for name in ("K_", "M_", "c_", "position_")
+            )
+            self.fed = self.feed.any()
+
+    def decoded(self, counts: np.ndarray) -> np.ndarray:
+        """(runs, 2) the velocity that these counts (runs, units) say."""
+        if self.noiseless:
+            return self.speed * self.world.push
+        if self.fed:
+            counts = counts - np.matmul(self.feed, self.world.cursor[..., None])[..., 0]
+        self.velocity = (
+            np.matmul(self.M, self.velocity[..., None])[..., 0] + np.matmul(self.K, counts[..., None])[..., 0] + self.c
+        )
+        return self.velocity
+
+    def use(self, seconds: float, assist: float = 0.0, keep: bool = True) -> Use:
+        """They go on for so long; `assist`: the part of the cursor that the computer moves."""
+        w, bins = self.world, round(seconds / self.world.step_s)
+        runs, units = len(self.decoders), w.neurons.units
+        n = bins if keep else 1
+        cursor, target, way, push = np.empty((4, n, runs, 2))
+        counts, selected = np.empty((n, runs, units), np.float32), np.zeros((n, runs), bool)
+        use = Use(counts, cursor, target, np.empty((n, runs)), way, push, selected)
+        near = self.decoders[0].near_s
+        for k in range(bins):
+            at = k if keep else 0
+            use.cursor[at], use.target[at], use.size[at] = w.cursor, w.task.target, w.task.size
+            counts[at] = w.sense()
+            use.push[at] = w.push
+            velocity = self.decoded(counts[at]) if assist < 1 else np.zeros((runs, 2))
+            if assist:
+                velocity = velocity * (1 - assist) + w.help(self.speed, near) * assist
+            use.velocity[at] = velocity
+            hit, wrong = w.move(velocity)
+            use.selected[at] = hit | wrong
+        return use
+
+    # -- learning
+
+    def calibrate(self) -> None:
+        """As `tasks/closed_loop.py` does it."""
+        known: Use | None = None
+        for block, (seconds, assist) in enumerate(BLOCKS):
+            self.world.neurons.observe(assist == 1)
+            use = self.use(seconds, assist)
+            known = use if known is None or block == 1 else known.then(use)
+            self.fit(known)
+        self.world.neurons.observe(False)
+        self.world.task.fresh()
+
+    def fit(self, use: Use, teacher: str = "known") -> None:
+        """Each decoder learns from its own use: `known` targets, or none: what `rti` or `prit` infers; or, for
+        a bound, `told` the push itself."""
+        step = self.world.step_s
+        for run, d in enumerate(self.decoders):
+            if teacher == "known":
+                d.fit_use(*use.of(run), step)
+            else:
+                self._guess(d, use, run, teacher, step)
+        self.taken()
+
+    @staticmethod
+    def _guess(d: Steering, use: Use, run: int, teacher: str, step: float) -> None:
+        counts, cursor, _, size, velocity = use.of(run)
+        if teacher == "told":
+            d.fit_push(counts, use.push[:, run], np.ones(len(counts)), step, cursor)
+            return
+        with suppress(WrongUse):  # too little is known: it stays as it was
+            d.fit_guess(teacher, counts, cursor, size, velocity, use.selected[:, run], step)
+
+    def offline(self, use: Use, run: int) -> float:
+        """R2 of the push, decoded from a recorded stretch of use by a decoder that learnt from its first half."""
+        d, half = Steering(**self.decoders[run].settings()), len(use.counts) // 2
+        d.fit_push(use.counts[:half, run], use.push[:half, run], np.ones(half), self.world.step_s)
+        guess, truth = d.predict(use.counts[half:, run]) / d.speed, use.push[half:, run]
+        return float(1 - ((guess - truth) ** 2).sum() / ((truth - truth.mean(axis=0)) ** 2).sum())
+
+
+def many(world: World, noiseless: bool = False, **settings: Any) -> Many:
+    """A decoder with these settings for each run of the world."""
+    return Many(world, [Steering(**settings) for _ in range(world.task.runs)], noiseless)

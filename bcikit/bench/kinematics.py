@@ -1,0 +1,179 @@
+"""Recorded movement read from recorded neurons, causally, by one default decoder, beside ridge regression.
+
+Folds are contiguous, with a gap as long as anything remembers; what is printed comes from `predict`, which is `step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import FileTrouble
+from ..decode.kinematics.kalman import Kalman
+from ..decode.kinematics.past_kernel import PastKernel
+
+FOLDS, GAP_S = 5, 2.0
+LAGS = 10  # bins that the ridge regression sees
+GRIP_BANDS = ("4-8", "8-13", "13-20", "20-35", "60-90", "90-150", "150-250")
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]]
+SETS = ("m1-continuous", "m1-reach", "m1-golub-bci", "ecog-gripforce-bids")
+
+
+def kinematics(root: str, sets: Sequence[str] = SETS) -> Iterator[dict[str, Any]]:
+    """A dict a figure, of the sets that lie in `root`. Raises FileTrouble where one does not."""
+    made = dict(zip(SETS, (continuous, reach, golub, grip), strict=True))
+    for name in sets:
+        folder = Path(root).expanduser() / name
+        if not folder.is_dir():
+            raise FileTrouble(f"{folder} is not there.", "It should hold the recordings of that name.", "Use --root FOLDER.")
+        yield from made[name](folder)
+
+
+# -- decoders, as something that learns and then tells
+
+
+def ours(rate: float, **settings: Any) -> Fit:
+    """The default decoder."""
+
+    def fit(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        outputs = tuple(f"y{i}" for i in range(Y.shape[1]))
+        return PastKernel(outputs=outputs, **settings).fit(X, Y, rate, runs).predict
+
+    return fit
+
+
+def ridge(lags: int, alpha: float = 1000.0) -> Fit:
+    """Ridge regression on this bin and those before it, z-scored."""
+
+    def seen(X: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(X), X.shape[1] * lags))
+        for k in range(lags):
+            same = np.arange(len(X)) >= k
+            same[k:] &= runs[k:] == runs[: len(X) - k]
+            out[same, k * X.shape[1] : (k + 1) * X.shape[1]] = X[np.flatnonzero(same) - k]
+        return out
+
+    def fit(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        F = seen(X, runs)
+        m, s, y = F.mean(axis=0), F.std(axis=0) + 1e-9, Y.mean(axis=0)
+        Z = (F - m) / s
+        W = np.linalg.solve(Z.T @ Z + alpha * np.eye(Z.shape[1]), Z.T @ (Y - y))
+        return lambda X, runs: (seen(X, runs) - m) / s @ W + y
+
+    return fit
+
+
+# -- scores
+
+
+def told(
+    fit: Fit, X: np.ndarray, Y: np.ndarray, runs: np.ndarray, rate: float, whole: bool = False, gap_s: float = GAP_S
+) -> np.ndarray:
+    """What it tells of each bin when it learnt from the other folds. whole: folds of whole runs, which need no gap."""
+    got, n = np.full_like(Y, np.nan), len(X)
+    gap = 0 if whole else round(gap_s * rate)
+    order = np.searchsorted(np.unique(runs), runs) / (runs.max() + 1e-9 if not whole else len(np.unique(runs)))
+    for fold in range(FOLDS):
+        test = (np.arange(n) * FOLDS // n == fold) if not whole else (np.floor(order * FOLDS) == fold)
+        inside = np.flatnonzero(test)
+        train = ~test
+        train[max(inside[0] - gap, 0) : inside[-1] + gap + 1] &= whole
+        border = np.cumsum(np.diff(np.flatnonzero(train), prepend=-1) != 1)  # a cut ends a run
+        parts = np.unique(np.column_stack([runs[train], border]), axis=0, return_inverse=True)[1].ravel()
+        got[test] = fit(X[train], Y[train], parts)(X[test], runs[test])
+    return got
+
+
+def r2(Y: np.ndarray, got: np.ndarray) -> list[float]:
+    """Of each output, pooled over the folds."""
+    known = np.isfinite(Y).all(axis=1)
+    Y, got = Y[known], got[known]
+    return [float(v) for v in 1 - ((Y - got) ** 2).sum(axis=0) / ((Y - Y.mean(axis=0)) ** 2).sum(axis=0)]
+
+
+# -- the sets
+
+
+def continuous(folder: Path) -> Iterator[dict[str, Any]]:
+    """Ten minutes of reaching, 171 units, bins of 50 ms: position and velocity at once."""
+    with np.load(folder / "m1_stevenson_2011_first600s.npz") as d:
+        X, Y, rate = d["spike_counts"].astype(float), np.column_stack([d["hand_pos"], d["hand_vel"]]), 20.0
+    runs = np.zeros(len(X), int)
+    for name, fit in (("past_kernel", ours(rate)), (f"ridge, {LAGS} bins", ridge(LAGS))):
+        score = r2(Y, told(fit, X, Y, runs, rate))
+        yield {"row": f"m1-continuous, {name}", "position_r2": score[:2], "velocity_r2": score[2:], "causal": True}
+
+
+def reach(folder: Path) -> Iterator[dict[str, Any]]:
+    """Two days of reaching, bins of 200 ms, folds of whole trials; and the second day read by the first one's decoder."""
+    for day in "BC":
+        with np.load(folder / f"mihi_8dir_day{day}.npz") as d:
+            X, Y, runs = d["spike_counts"].astype(float), d["velocity"].astype(float), d["trial"].astype(int)
+        for name, fit in (("past_kernel", ours(5.0, taus=(0.05, 0.2))), ("ridge, 1 bin", ridge(1, 300.0))):
+            yield {"row": f"m1-reach day {day}, {name}", "velocity_r2": r2(Y, told(fit, X, Y, runs, 5.0, True))}
+
+
+def golub(folder: Path) -> Iterator[dict[str, Any]]:
+    """A monkey's own decoder from its parameters and spikes; and the direction to the target, read from the same spikes."""
+    with np.load(folder / "20131218_velocity_kf.npz") as d:
+        for which in ("intuitive", "perturbed"):
+            g = {n: d[f"{which}_{n}"] for n in ("spikes", "vel", "vel_prev", "run", "freeze", "theta_deg", "M0", "M1", "M2")}
+            X, runs = g["spikes"].astype(float), g["run"].astype(int)
+            worst, top = 0.0, float(np.abs(g["vel"]).max())
+            for run in np.unique(runs):
+                v = g["vel_prev"][runs == run][0].astype(float)
+                for x, want in zip(X[runs == run], g["vel"][runs == run], strict=True):
+                    v = g["M1"] @ v + g["M2"] @ x + g["M0"]
+                    worst = max(worst, float(np.abs(v - want).max()))
+            yield {"row": f"m1-golub-bci {which}, its own decoder", "largest_error_of_top_speed": worst / top}
+            turn = np.radians(g["theta_deg"].astype(float))
+            Y = np.column_stack([np.cos(turn), np.sin(turn)])
+            Y[g["freeze"].astype(bool)] = np.nan
+            rate = 1 / 0.045
+            for name, fit in (("past_kernel", ours(rate)), ("kalman", _kalman)):
+                got = told(fit, X, Y, runs, rate, whole=True)
+                yield {"row": f"m1-golub-bci {which}, {name}", "direction_r2": r2(Y, got)}
+
+
+def _kalman(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    k = Kalman().fit(X, Y, runs)
+
+    def tell(X: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        k._ready()
+        return np.concatenate([k.predict(X[runs == r]) for r in dict.fromkeys(runs.tolist())])
+
+    return tell
+
+
+def grip(folder: Path) -> Iterator[dict[str, Any]]:
+    """Force of the hand from causal band power of six electrodes on the cortex, and with three in the subthalamic nucleus;
+    19 s, three grips: the interval says how little that is (blocks of 1 s drawn anew)."""
+    from ..core.pipeline import Pipeline
+    from ..files.read import read
+    from ..preprocess.bandpower import Bandpower
+    from ..preprocess.pick import Pick
+
+    (head,) = folder.glob("sub-*/ses-*/ieeg/*.vhdr")
+    whole = read(head)
+    names = whole.stream.names
+    for what, start, window in (("ECoG", ("ECOG",), 0.3), ("ECoG and LFP", ("ECOG", "LFP"), 0.5)):
+        own = tuple(n for n in names if n.startswith(start))
+        line = Pipeline([Pick(channels=own), Bandpower(bands=GRIP_BANDS, window=window, hop=0.1, decibels=True)])
+        power = line.run(whole)
+        ends = power.index * 100 + 99
+        X, force = power.data.astype(float), whole.data[:, names.index("MOV_RIGHT")].astype(float)[ends][:, None]
+        runs = np.zeros(len(X), int)
+        for name, fit in (("past_kernel", ours(10.0, taus=(0.1, 0.3))), ("ridge", ridge(1, 100.0))):
+            got = told(fit, X, force, runs, 10.0, gap_s=window)
+            yield {"row": f"ecog-gripforce, {what}, {name}", **_correlation(force[:, 0], got[:, 0])}
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, block: int = 10, seed: int = 0) -> dict[str, Any]:
+    """Pearson's r, and its 95 % interval with blocks of a second drawn anew."""
+    rng, blocks = np.random.default_rng(seed), np.array_split(np.arange(len(a)), len(a) // block)
+    drawn = [np.concatenate([blocks[k] for k in rng.integers(len(blocks), size=len(blocks))]) for _ in range(1000)]
+    low, high = np.percentile([np.corrcoef(a[i], b[i])[0, 1] for i in drawn], (2.5, 97.5))
+    return {"mean": float(np.corrcoef(a, b)[0, 1]), "ci": [float(low), float(high)]}

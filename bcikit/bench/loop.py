@@ -1,0 +1,182 @@
+"""The simulated closed loop, scored: decoders side by side on the same people, implants and targets; days, and a bad night.
+
+Everything here is simulated, from the parameters of `bcikit/simulate/loop_facts.py`; `parameters` is their hash. Gains are
+tuned for every decoder in the same way, on other people than those who are scored: by simulating the person with the decoder
+over a grid of settings (F. R. Willett et al., Sci. Rep. 9:8881, 2019, doi:10.1038/s41598-019-44166-7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..simulate.loop_facts import fact, fingerprint
+from ..tasks.grid import Grid
+from ..tasks.world import STEP_S, World
+from ._many import Many, many
+
+ROWS = ("grid", "refit", "bins", "days", "night", "step")
+USE_S = 60.0  # for which a calibrated decoder is scored
+DAY_S = 300.0  # of use a day, the least that is asked for
+MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
+MINUTE_S = 60.0  # between two refits behind a bad night
+TUNING = (101, 102, 103)  # the people on whom gains are tuned
+REFIT: dict[str, Any] = {"teacher": "refit", "feed": True, "hold_s": None}
+OURS = {"speed": (1.2, 1.5, 2.0), "hold_s": (0.1, 0.3), "shrinkage": (0.3,)}
+THEIRS = {"speed": (1.2, 1.5, 2.0), "shrinkage": (0.0, 0.3)}
+SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
+
+
+def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60) -> Iterator[dict[str, Any]]:
+    """A dict a figure, as they are known."""
+    yield {"simulated": True, "parameters": fingerprint(), "seeds": len(seeds), "tuned_on": len(TUNING)}
+    made: dict[str, Callable[[Sequence[int]], Iterator[dict[str, Any]]]] = {
+        "grid": grid,
+        "refit": refit,
+        "bins": bins,
+        "days": lambda s: stays(s, days),
+        "night": night,
+        "step": step,
+    }
+    for row in rows:
+        yield from made[row](seeds)
+
+
+# -- what one figure takes
+
+
+def world(seeds: Sequence[int], units: int, step_s: float = STEP_S, perfect: bool = False) -> World:
+    return World(seeds, units, Grid(seeds, step_s, fact("dwell_s")), step_s, perfect)
+
+
+def scored(m: Many) -> np.ndarray:
+    """(runs) bits a second of a calibrated decoder."""
+    m.world.task.fresh()
+    m.use(USE_S, keep=False)
+    return m.world.task.bits_per_s()
+
+
+def calibrated(seeds: Sequence[int], units: int, step_s: float = STEP_S, **settings: Any) -> Many:
+    m = many(world(seeds, units, step_s), **settings)
+    m.calibrate()
+    return m
+
+
+def tuned(units: int, over: Mapping[str, Sequence[float]], **fixed: Any) -> dict[str, Any]:
+    """The settings, of all combinations of `over`, with most bits a second for the people of TUNING."""
+    every = [{**fixed, **dict(zip(over, values, strict=True))} for values in product(*over.values())]
+    return max(every, key=lambda s: float(scored(calibrated(TUNING, units, **s)).mean()))
+
+
+def ceiling(seeds: Sequence[int]) -> np.ndarray:
+    """(runs) bits a second of people who never look away, when the very push is decoded, at the best of some speeds."""
+    tried = [many(world(seeds, 1, perfect=True), noiseless=True, speed=s) for s in (1.4, 2.0, 2.8, 4.0)]
+    return np.max([scored(m) for m in tried], axis=0)
+
+
+def interval(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Mean, and its 95 % interval by drawing the people anew."""
+    v = np.asarray(values, float)
+    rng = np.random.default_rng(seed)
+    means = rng.choice(v, (2000, len(v))).mean(axis=1)
+    return {"mean": float(v.mean()), "ci": [float(q) for q in np.percentile(means, (2.5, 97.5))]}
+
+
+# -- the rows
+
+
+def grid(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """6 x 6 cells, a stay selects: the decoder at two sizes, beside what the person could do at best."""
+    best = ceiling(seeds)
+    yield {"row": "grid, noiseless person", **interval(best)}
+    for units in (192, 1024):
+        settings = tuned(units, OURS)
+        got = scored(calibrated(seeds, units, **settings))
+        yield {"row": f"grid, {units} channels", **interval(got), "of_ceiling": interval(got / best), "settings": settings}
+
+
+def refit(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The decoder beside ReFIT-Kalman, and beside itself with what no decoder knows: the push itself, over five minutes."""
+    for units in (96, 192):
+        theirs, ours = tuned(units, THEIRS, **REFIT), tuned(units, OURS)
+        base, got = scored(calibrated(seeds, units, **theirs)), scored(calibrated(seeds, units, **ours))
+        yield {"row": f"ReFIT-Kalman, {units} channels", **interval(base), "settings": theirs}
+        yield {"row": f"steering, {units} channels", **interval(got), "ratio": interval(got / base), "settings": ours}
+        m = calibrated(seeds, units, **ours)
+        m.fit(m.use(DAY_S), "told")
+        bound = scored(m)
+        yield {"row": f"told the push, {units} channels", **interval(bound), "ratio": interval(bound / base)}
+
+
+def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Short bins win while steering, long ones offline (J. P. Cunningham et al., J. Neurophysiol. 105:1932-1949, 2011,
+    doi:10.1152/jn.00503.2010)."""
+    for step_s in (0.02, 0.05, 0.1, 0.2):
+        m = calibrated(seeds, 96, step_s)
+        use = m.use(USE_S)
+        r2 = [m.offline(use, run) for run in range(len(seeds))]
+        yield {"row": f"bins of {1000 * step_s:.0f} ms", **interval(scored(m)), "offline_r2": interval(np.array(r2))}
+
+
+def stays(seeds: Sequence[int], days: int, units: int = 192) -> Iterator[dict[str, Any]]:
+    """Day after day: no learning, RTI, PRI-T, and every target known. Time to target, as a multiple of day 0's."""
+    for teacher in ("static", "rti", "prit", "known"):
+        m = calibrated(seeds, units)
+        m.world.task.fresh()
+        m.use(DAY_S, keep=False)
+        first, curve = m.world.task.seconds_to_target(), {}
+        for day in range(1, days + 1):
+            m.world.neurons.tonight()
+            now = _day(m, teacher)
+            if day in SHOWN or day == days:
+                curve[day] = float(np.mean(now / first))
+        yield {"row": f"day {days}, {teacher}", **interval(now / first), "days": curve}
+
+
+def _day(m: Many, teacher: str) -> np.ndarray:
+    """Five minutes of use; what learns does so after the first, and at the end. (runs) mean seconds to a target."""
+    m.world.task.fresh()
+    if teacher == "static":
+        m.use(DAY_S, keep=False)
+    else:
+        known = m.use(MORNING_S)
+        m.fit(known, teacher)
+        m.fit(known.then(m.use(DAY_S - MORNING_S)), teacher)
+    return m.world.task.seconds_to_target()
+
+
+def night(seeds: Sequence[int], units: int = 192) -> Iterator[dict[str, Any]]:
+    """A bad night takes part of the units: minute after minute of use, without labels, bits a second over the day before."""
+    m = calibrated(seeds, units)
+    before = np.maximum(scored(m), 0.1)
+    m.world.neurons.shock()
+    known = None
+    for minute in range(1, 7):
+        m.world.task.fresh()
+        use = m.use(MINUTE_S)
+        known = use if known is None else known.then(use)
+        yield {"row": f"bad night, minute {minute}", **interval(m.world.task.bits_per_s() / before)}
+        m.fit(known, "prit")
+
+
+def step(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Microseconds of one step of the Kalman filter on 4,096 channels."""
+    import time
+
+    from ..core.stream import Channel, Chunk, Stream
+    from ..decode.kinematics.kalman import Kalman
+
+    n = 4096
+    k = Kalman().solve(0.9 * np.eye(2), np.eye(2), np.random.default_rng(0).standard_normal((n, 2)), np.full(n, 9.0))
+    k.start(Stream("counts", 50.0, tuple(Channel(f"u{i}", "spikes", "count") for i in range(n))))
+    took = []
+    for i in range(5000):
+        c = Chunk(np.ones((1, n), np.float32), i, 0.0)
+        begin = time.perf_counter_ns()
+        k.step(c)
+        took.append((time.perf_counter_ns() - begin) / 1000)
+    p50, p99 = np.percentile(took, (50, 99))
+    yield {"row": "Kalman step, 4096 channels", "us_p50": float(p50), "us_p99": float(p99)}

@@ -1,0 +1,47 @@
+"""The stacked decoders are the decoder; a year is reckoned as it should be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcikit.bench._many import many
+from bcikit.bench.loop import REFIT, calibrated, ceiling, interval, loop, world
+
+
+def test_a_person_among_many_does_what_they_do_alone():
+    one, two = (many(world(seeds, 24)).use(5.0, assist=1.0) for seeds in ([2], [1, 2]))
+    assert np.array_equal(one.counts[:, 0], two.counts[:, 1]) and np.allclose(one.velocity[:, 0], two.velocity[:, 1])
+
+
+@pytest.mark.parametrize("settings", [{}, REFIT], ids=["steering", "refit"])
+def test_stacked_decoders_are_the_decoder(settings):
+    m = calibrated([1, 2], 32, **settings)
+    use = m.use(2.0)
+    for run, d in enumerate(m.decoders):
+        x = use.counts[:, run] - use.cursor[:, run] @ d.position_.T if d.feed else use.counts[:, run]
+        want = d.predict(x)
+        assert np.corrcoef(want[50:, 0], use.velocity[50:, run, 0])[0, 1] > 0.9999
+
+
+def test_behind_a_bad_night_it_learns_again_without_labels():
+    m = calibrated([1, 2], 96)
+    m.world.neurons.shock(0.5)
+    bits = []
+    for _ in range(3):
+        m.world.task.fresh()
+        use = m.use(50.0)
+        bits.append(float(m.world.task.bits_per_s().mean()))
+        m.fit(use, "prit")
+    assert bits[-1] > bits[0] + 1.0
+
+
+def test_a_noiseless_person_is_not_beaten_and_intervals_hold_the_mean():
+    best = ceiling([1, 2])
+    assert (6 < best).all() and (best < 9).all()
+    assert interval(np.array([1.0, 2.0, 3.0]))["ci"][0] < 2.0 < interval(np.array([1.0, 2.0, 3.0]))["ci"][1]
+
+
+def test_rows_say_what_they_are():
+    lines = list(loop(["step"], [1, 2]))
+    assert lines[0]["simulated"] and lines[1]["us_p50"] > 0
