@@ -23,6 +23,7 @@ ROOMS = [
     ["preprocess"],
     ["decode"],
     ["effectors"],
+    ["scenarios"],
     ["tasks"],
     ["view"],
     ["evaluate"],

@@ -16,7 +16,7 @@ files in the package are for the simulated devices alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,7 +63,11 @@ class Channel(Part):
                 )
         if not low < high or min(bounds) <= 0:
             raise WrongUse(f"The command {self.name!r} is bounded to nothing.", "low < high, and every bound above 0.")
-        if self.safe != "keep" and not low <= float(self.safe) <= high:
+        try:
+            safe = values([self.safe])[0]
+        except ValueError:
+            raise WrongUse(f"The command {self.name!r} is safe at {self.safe!r}: neither a number nor keep.") from None
+        if not np.isnan(safe) and not low <= safe <= high:
             raise WrongUse(f"The command {self.name!r} is safe at {self.safe}, which is out of its range.")
         if self.axis and self.order != "velocity":
             raise WrongUse(f"The command {self.name!r} moves a point, and is no velocity.")
@@ -115,7 +119,11 @@ class Limits(Part):
     session_s: Annotated[float, Setting("of motion in a session", "s", low=1, high=86400)] = 3600.0
     day_s: Annotated[float, Setting("of motion in a day", "s", low=1, high=86400)] = 14400.0
     retract_s: Annotated[float, Setting("how long it retracts when the force is too high", "s", low=0, high=10)] = 0.0
-    retract: Annotated[tuple[float, ...], Setting("the command meanwhile")] = ()
+    retract: Annotated[tuple[str, ...], Setting("the command meanwhile: a value for each channel, or keep")] = ()
+
+    @classmethod
+    def part_name(cls) -> str:
+        return "limits"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,6 +154,11 @@ class Limits(Part):
         if name in ("steep", "bend"):
             return np.array([getattr(c, BOUNDS[c.order][name == "bend"]) for c in self.channels])
         return np.array([getattr(c, name) for c in self.channels], float)
+
+
+def values(said: Sequence[str]) -> np.ndarray:
+    """Numbers, NaN where a value is to be kept."""
+    return np.array([np.nan if s == "keep" else float(s) for s in said])
 
 
 def packaged(device: str) -> Path:
@@ -251,3 +264,7 @@ def _consistent(limits: Limits) -> None:
         raise WrongUse("The mode separation needs stop_m below slow_m.")
     if len(limits.retract) not in (0, len(channels)):
         raise WrongUse("retract has one value for each channel.")
+    try:
+        values(limits.retract)
+    except ValueError:
+        raise WrongUse("retract is numbers, or keep.") from None

@@ -34,7 +34,7 @@ class Failsafe:
     def __init__(self, limits: Limits) -> None:
         self.low, self.high = limits.array("low"), limits.array("high")
         self.steep, self.bend = limits.array("steep"), limits.array("bend")
-        self.safe = np.array([np.nan if c.safe == "keep" else float(c.safe) for c in limits.channels])
+        self.safe = _limits.values([c.safe for c in limits.channels])
         self.dt = limits.period_s
         self.slope = np.zeros(len(self.low))
 

@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from ..core.errors import WrongUse
-from ._limits import Box, Limits, Sphere
+from ._limits import Box, Limits, Sphere, values
 from ._ramp import ramp, reach
 from ._spec import CommandSpec, Felt
 
@@ -110,9 +110,7 @@ class Supervisor:
         self.low, self.high = limits.array("low"), limits.array("high")
         self.steep, self.bend = limits.array("steep"), limits.array("bend")
         self.middle, self.span = (self.low + self.high) / 2, (self.high - self.low) / 2
-        safe = [c.safe for c in limits.channels]
-        self.keeps = np.array([s == "keep" for s in safe])
-        self.safe = np.array([np.nan if s == "keep" else float(s) for s in safe])
+        self.safe, self.away = values([c.safe for c in limits.channels]), values(limits.retract)
         self.rest = np.clip(np.array(spec.rest), self.low, self.high)
         self.speeds = np.array([c.order == "velocity" for c in limits.channels])
         self.moving = np.flatnonzero([bool(c.axis) for c in limits.channels])
@@ -244,11 +242,11 @@ class Supervisor:
         return target
 
     def _safe(self, now: float) -> np.ndarray:
-        target = np.where(self.keeps, self.value, self.safe)
+        target = np.where(np.isnan(self.safe), self.value, self.safe)
         if self.limits.retract:
             back = (self.cause & (Cause.FORCE | Cause.TORQUE) > 0) & (now - self.since <= self.limits.retract_s)
             back &= self.latched == 0
-            target = np.where(back[:, None], self.limits.retract, target)
+            target = np.where(back[:, None], np.where(np.isnan(self.away), self.value, self.away), target)
         return target
 
     def _guided(self, target: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,75 @@
+"""bcikit scenario: a simulated person does something with a simulated effector, over many seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+GROUP = "Stream"
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--seeds", default=1, metavar="N", help="How many seeded trials.  [1]")
+@click.option("--first", default=0, metavar="N", help="The first seed.  [0]")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line a trial; the last line is the summary.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder for pictures (PNG) of the first trial.")
+def command(name: str | None, seeds: int, first: int, as_json: bool, pictures: Path | None) -> None:
+    """Run a scenario headless (without a NAME: list them). Everything in it is simulated."""
+    import json
+    from dataclasses import asdict
+
+    from ..core.errors import WrongUse
+    from ..ethics.gate import Gate
+    from ..tasks import scenario
+
+    if name is None:
+        for one in scenario.names():
+            click.echo(f"{one:14} {scenario.load(one)['about']}")
+        return
+    if not 1 <= seeds <= 100_000 or first < 0:
+        raise WrongUse("--seeds can be 1 to 100000, --first 0 or more.")
+    outcomes = []
+    for seed in range(first, first + seeds):
+        watch = _painter(pictures) if pictures and seed == first else None
+        outcomes.append(scenario.run(name, seed, Gate(), watch))
+        o = outcomes[-1]
+        if as_json:
+            click.echo(json.dumps(asdict(o)))
+        else:
+            more = "  ".join(f"{k} {v:.3g}" for k, v in o.more.items())
+            click.echo(f"seed {o.seed:4}  {'done' if o.success else 'not ':4} {o.seconds:6.1f} s  {more}  {o.why}")
+    _sum(name, outcomes, as_json)
+
+
+def _sum(name: str, outcomes: list[Any], as_json: bool) -> None:
+    import json
+
+    from scipy.stats import binomtest
+
+    good = sum(o.success for o in outcomes)
+    low, high = binomtest(good, len(outcomes)).proportion_ci(method="exact")
+    worst = {k: max(o.more[k] for o in outcomes) for k in outcomes[0].more}
+    row = {"scenario": name, "simulated": True, "success": good, "trials": len(outcomes), "rate": good / len(outcomes)}
+    row |= {"low_95": low, "high_95": high, "largest": worst}
+    if as_json:
+        click.echo(json.dumps(row))
+    else:
+        click.echo(f"{name} (simulated): {good} of {len(outcomes)}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %")
+
+
+def _painter(folder: Path) -> Any:
+    from ..effectors._picture import write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+
+    def paint(picture: Any) -> None:
+        nonlocal count
+        if count % 10 == 0:
+            write(folder / f"{count:05}.png", picture())
+        count += 1
+
+    return paint

@@ -1,0 +1,54 @@
+"""A simulated arm of seven joints with a gripper: brings a cup to the mouth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from ..core.parts import Setting
+from ._arm import Arm7
+from ._moved import Moved
+from ._spec import CommandSpec, Felt
+
+NEAR_M = 0.15  # shared autonomy begins to pull at this distance
+
+
+@dataclass(eq=False)
+class Arm(Moved):
+    """Takes the velocity of the hand (vx, vy, vz, m/s) and `grip`, 0 open to 1 closed; the hand stays level.
+
+    help: shared autonomy, off by default: the share of the velocity, near `goal` (where a person or a program has set
+    one), that is replaced by a pull towards it. What was helped is always told: `helped` is the mean share of the motion
+    so far, and 0 means that every millimetre was the person's.
+    """
+
+    takes: ClassVar = CommandSpec(("vx", "vy", "vz", "grip"), ("m/s", "m/s", "m/s", "1"), (0.0, 0.0, 0.0, 0.0))
+    spec: ClassVar = CommandSpec(takes.names, takes.units, takes.rest, points=1, felt={"grip": "N"})
+
+    help: Annotated[float, Setting("shared autonomy: the share of the motion that it may take over", low=0, high=1)] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.goal: np.ndarray | None = None
+        self._helped, self._commands = 0.0, 0
+
+    def device(self) -> Arm7:
+        return Arm7(self.spec, self.seed)
+
+    @property
+    def helped(self) -> float:
+        return self._helped / max(self._commands, 1)
+
+    def control(self, row: np.ndarray, felt: Felt) -> np.ndarray:
+        self._commands += 1
+        if not self.help or self.goal is None or not np.isfinite(row).all():
+            return row
+        way = self.goal - felt.points[0]
+        far = float(np.linalg.norm(way))
+        share = self.help * float(np.clip(1 - far / NEAR_M, 0.0, 1.0))
+        self._helped += share
+        speed = float(np.linalg.norm(row[:3]))
+        pull = way / max(far, 1e-6) * min(speed, 2 * far)
+        return np.array([*((1 - share) * row[:3] + share * pull), row[3]])

@@ -1,0 +1,58 @@
+"""Scenarios: a simulated person does something with an effector, from one seed; each is a page of TOML in
+`bcikit/scenarios`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..core.errors import WrongUse, nearest
+from ..core.parts import Sink
+from ..core.stream import Stream
+
+FOLDER = Path(__file__).parent.parent / "scenarios"
+
+
+class Gate(Protocol):
+    def open(self, sink: Sink, stream: Stream) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one seed went. why: what failed, '' where nothing did. Everything here is simulated."""
+
+    seed: int
+    success: bool
+    seconds: float
+    why: str = ""
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+Watch = Callable[[Callable[[], np.ndarray]], None]  # called now and then with something that gives a picture
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> dict[str, Any]:
+    """What the page of a scenario says. Raises WrongUse for an unknown name."""
+    if name not in names():
+        raise WrongUse(
+            f"There is no scenario called {name!r}.", nearest(name, names()) or f"There are {', '.join(names())}."
+        )
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text())
+
+
+def run(name: str, seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
+    """One trial, headless and in lock-step: the same seed gives the same outcome."""
+    page = load(name)
+    task = import_module(f"bcikit.tasks.{page['task']}")
+    outcome: Outcome = task.trial(page, seed, gate, watch)
+    return outcome
