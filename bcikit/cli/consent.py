@@ -73,7 +73,7 @@ def enrol(subject: str, guardian: str, passphrase_file: Path | None) -> None:
     consent = Consent()
     if consent.enrolled(subject):
         raise NotConsented(f"{subject} has a passphrase already.", "Only who knows it could change it.")
-    consent.enrol(subject, _asked(guardian or subject, passphrase_file, twice=True), guardian)
+    consent.enrol(subject, asked(guardian or subject, passphrase_file, twice=True), guardian)
     click.echo(f"{guardian or subject} now signs for {subject}. The passphrase is kept nowhere: nobody can restore it.")
 
 
@@ -131,14 +131,14 @@ def revoke(subject: str, purpose: str | None, sinks: tuple[str, ...]) -> None:
 def _words(consent: Any, subject: str, file: Path | None, new: bool) -> str:
     """The person's passphrase; one is chosen where there is none yet."""
     if consent.enrolled(subject):
-        return _asked(subject, file)
-    words = _asked(subject, file, twice=True)
+        return asked(subject, file)
+    words = asked(subject, file, twice=True)
     if new:
         consent.enrol(subject, words)
     return words
 
 
-def _asked(who: str, file: Path | None, twice: bool = False) -> str:
+def asked(who: str, file: Path | None, twice: bool = False) -> str:
     """Raises NotConsented where there is nobody to ask."""
     import sys
 

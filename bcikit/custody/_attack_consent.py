@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ..core.errors import BciError, NotConsented
 from ..core.label import Label
 from ..core.stream import Chunk
-from ..ethics import store
+from ..ethics import keys, store
 from ..ethics.consent import Consent
 from ..ethics.gate import Gate, Permit
 from ..ethics.judge import judge
@@ -40,6 +41,18 @@ def opens(f: Field, kind: str = "view", label: Label = S1) -> str:
 def sql(f: Field, change: str) -> None:
     with closing(sqlite3.connect(f.home / "consent.db")) as db:
         db.executescript(change)
+
+
+def edit_receipts(home: Path, old: str, new: str) -> bool:
+    """Edit what is sealed in the receipts, as one who holds the machine could; whether anything was changed."""
+    changed = False
+    with closing(sqlite3.connect(home / "consent.db")) as db, db:
+        for one, tag, sealed in db.execute("SELECT id, tag, body FROM receipts").fetchall():
+            text = keys.unseal(tag, sealed, home).decode()
+            changed |= old in text
+            sealed = keys.seal(tag, text.replace(old, new).encode(), home)
+            db.execute("UPDATE receipts SET body = ? WHERE id = ?", (sealed, one))
+    return changed
 
 
 def _rest(f: Field) -> None:
@@ -88,24 +101,37 @@ def _(f: Field) -> str:
     return opens(f)
 
 
-for _name, _change in {
-    "a sink added": 'UPDATE state SET body = replace(body, \'["view"]\', \'["view", "record"]\')',
-    "a sink added to the receipt": "UPDATE receipts SET body = replace(body, '[\"view\"]', '[\"record\"]')",
-    "the name changed": "UPDATE receipts SET body = replace(body, '\"S1\"', '\"S2\"')",
-    "the time stretched": "UPDATE receipts SET body = replace(body, '\"not_after\": 1', '\"not_after\": 9')",
-    "called signed by the person": "UPDATE receipts SET body = replace(body, '\"operator\"', '\"person\"')",
-    "the level lowered": "UPDATE receipts SET body = replace(body, '\"RAW\"', '\"SIGNAL\"')",
-    "the signature of another": "UPDATE receipts SET signature = (SELECT signature FROM state)",
-    "the nonce changed": 'UPDATE receipts SET body = replace(body, \'"nonce": "\', \'"nonce": "0\')',
-    "the device changed": 'UPDATE receipts SET body = replace(body, \'"audience": "\', \'"audience": "0\')',
-}.items():
+for _name, _old, _new in (
+    ("a sink changed", '["view"]', '["record"]'),
+    ("the name changed", '"S1"', '"S2"'),
+    ("the time stretched", '"not_after": 1', '"not_after": 9'),
+    ("called signed by the person", '"operator"', '"person"'),
+    ("the level lowered", '"RAW"', '"SIGNAL"'),
+    ("the nonce changed", '"nonce": "', '"nonce": "0'),
+    ("the device changed", '"audience": "', '"audience": "0'),
+):
 
     @case("consent", f"a receipt edited: {_name}")
-    def _(f: Field, change: str = _change) -> str:
+    def _(f: Field, old: str = _old, new: str = _new) -> str:
         f.allow("view")
-        sql(f, change)
+        if not edit_receipts(f.home, old, new):
+            return "the case itself failed: nothing was edited"
         s2 = replace(S1, subjects=frozenset({"S2"}))
         return opens(f) or opens(f, "record") or opens(f, "view", s2) or opens(f, "lsl")
+
+
+@case("consent", "a sink added to what stands")
+def _(f: Field) -> str:
+    f.allow("view")
+    sql(f, """UPDATE state SET body = replace(body, '["view"]', '["view", "record"]')""")
+    return opens(f) or opens(f, "record")
+
+
+@case("consent", "a receipt with the signature of something else")
+def _(f: Field) -> str:
+    f.allow("view")
+    sql(f, "UPDATE receipts SET signature = (SELECT signature FROM state)")
+    return opens(f)
 
 
 @case("consent", "flipped bits of the signed state")
@@ -130,7 +156,7 @@ def _(f: Field) -> str:
         rows = db.execute("SELECT * FROM receipts").fetchall()
     f.consent.revoke("S1")
     with closing(sqlite3.connect(f.home / "consent.db")) as db, db:
-        db.executemany("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?)", rows)
+        db.executemany("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?)", rows)
     return opens(f)
 
 

@@ -140,12 +140,20 @@ class Consent:
         with self._store.changing(self.now(), forgive=True) as (kept, _):
             if tag in kept.people:
                 self._signer(kept, subject, old)
-            kept.people[tag] = {"subject": subject, "salt": own.salt, "key": own.public, "guardian": guardian}
+            kept.people[tag] = {"salt": own.salt, "key": own.public, "guardian": "yes" if guardian else ""}
             kept.grants = [g for g in kept.grants if g.subject != subject or not g.signed]
             audit.note(self.home, kept.seen, "enrol", subject=subject, guardian=guardian)
 
     def enrolled(self, subject: str) -> bool:
         return keys.tag(subject, self.home) in self._read()[0].people
+
+    def knows(self, subject: str, passphrase: str) -> bool:
+        """Whether this is the subject's (or their guardian's) passphrase."""
+        try:
+            self._signer(self._read()[0], subject, passphrase)
+        except NotConsented:
+            return False
+        return True
 
     def grant(
         self,
@@ -198,7 +206,7 @@ class Consent:
                 receipt = self._receipt(g, kept, own.public if own else keys.public(self.home), entry)
                 body = json.dumps(receipt, sort_keys=True)
                 signature = own.sign(body.encode(), "receipt") if own else keys.sign(body.encode(), "receipt", self.home)
-                kept.enter(g, body, signature)
+                kept.enter(g, body, signature, self.home)
                 new.append(g)
         return tuple(new)
 
@@ -224,17 +232,19 @@ class Consent:
             permit.look()
         return tuple(gone)
 
-    def forget(self, subject: str) -> int:
-        """Remove every receipt that names a revoked subject, and their key; gives how many. That they revoked stays, as a
-        tag that names nobody."""
+    def receipts_of(self, subject: str) -> list[str]:
+        """Every receipt that this subject ever got, as JSON text."""
+        ids = self._store.receipts_of(keys.tag(subject, self.home))
+        return [text for one in ids if (text := self.receipt(one))]
+
+    def forget(self, subject: str) -> None:
+        """Remove every receipt of a subject, and their key. That they revoked stays, as a tag that names nobody."""
+        tag = keys.tag(subject, self.home)
         with self._store.changing(self.now(), forgive=False) as (kept, _):
-            receipts = self._store.ids_of(subject)
             kept.grants = [g for g in kept.grants if g.subject != subject]
-            kept.forget = receipts
-            tag = keys.tag(subject, self.home)
+            kept.forget = tag
             kept.people.pop(tag, None)
             kept.policies.pop(tag, None)
-        return len(receipts)
 
     def use_policy(self, text: str, subject: str = "") -> Policy:
         """Let this policy hold from now on; subject: whose own it is. Raises WrongUse where it is not one, or not newer than
@@ -276,7 +286,8 @@ class Consent:
             raise NotConsented(f"{subject} has no passphrase yet.", do=f"bcikit consent enrol {subject}")
         own = keys.Own(passphrase, person["salt"]) if len(passphrase) >= 8 else None
         if own is None or own.public != person["key"]:
-            raise NotConsented(f"That is not the passphrase of {person['guardian'] or subject}.")
+            whose = f"{subject}'s guardian" if person["guardian"] else subject
+            raise NotConsented(f"That is not the passphrase of {whose}.")
         return own
 
     def _receipt(self, g: Grant, kept: Kept, key: str, entry: tuple[int, str]) -> dict[str, Any]:

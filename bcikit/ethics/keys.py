@@ -228,6 +228,19 @@ def unwrapped(wrapped: str, tags: Iterable[str], home: Path | None = None) -> by
     return key
 
 
+def seal(name: str, data: bytes, home: Path | None = None) -> bytes:
+    """Something small, encrypted with the key of the subject with this tag."""
+    return _wrap(_tagged(name, _home_of(home), make=True), data, b"seal")
+
+
+def unseal(name: str, data: bytes, home: Path | None = None) -> bytes:
+    """The inverse. Raises FileTrouble where the key is gone, or the data were changed; ValueError where it is no tag."""
+    if not name.isalnum():
+        raise ValueError(f"{name!r} is no tag")
+    place = _home_of(home)
+    return _unwrap(_tagged(name, place, make=False), data, b"seal", place / "keys")
+
+
 def destroy(subject: str, home: Path | None = None) -> bool:
     """Overwrite and remove a subject's key; whether there was one."""
     path = _home_of(home) / "keys" / f"{tag(subject, home)}.key"

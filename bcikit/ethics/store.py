@@ -1,8 +1,9 @@
 """Where consents are kept: receipts and the state of things in SQLite, both signed; and the counter that every permit
 watches.
 
-    consent.db     `receipts`: each grant as it was signed, never changed. `state`: one row, signed by this device: which
-                   receipts stand, who revoked, whose keys are known, which policies hold
+    consent.db     `receipts`: each grant as it was signed, never changed, sealed with the subject's key. `state`: one row,
+                   signed by this device: which receipts stand, who revoked, whose keys are known, which policies hold.
+                   Nobody is named in it but by tags
     consent.epoch  a bell that each change rings; the number of revocations; the latest time seen. Watched by every permit
     consent.lock   held by whoever changes the state
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import BciError, NotConsented
+from ..core.errors import BciError, FileTrouble, NotConsented
 from . import keys
 from .home import made
 from .redlines import Grant
@@ -41,7 +42,7 @@ DRAIN_S = 2.0  # how long a revocation waits for a send that breaks that rule be
 MEND = "Give them anew: bcikit consent grant SUBJECT --purpose research --sink view"
 _EPOCH = struct.Struct("<QdQ")  # revocations so far; the latest time seen; rings of the bell
 _TABLES = """
-CREATE TABLE IF NOT EXISTS receipts (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS receipts (id TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL, signature TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), body TEXT NOT NULL, signature TEXT NOT NULL);
 """
 
@@ -116,7 +117,7 @@ class Epoch:
 
 @dataclass
 class Kept:
-    """What stands. revoked: {tag: when} of who ever took back a local sink. people: {tag: {subject, salt, key, guardian}}.
+    """What stands. revoked: {tag: when} of who ever took back a local sink. people: {tag: {salt, key, guardian}}.
     policies: {"" or a person's tag: text}. counter: of all grants ever given. new: receipts to be added."""
 
     epoch: int = 0
@@ -127,14 +128,15 @@ class Kept:
     revoked: dict[str, float] = field(default_factory=dict)
     people: dict[str, dict[str, str]] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
-    new: list[tuple[str, str, str]] = field(default_factory=list)
-    forget: list[str] = field(default_factory=list)
+    new: list[tuple[str, str, bytes, str]] = field(default_factory=list)
+    forget: str = ""  # the tag of whose receipts are to go
 
-    def enter(self, grant: Grant, body: str, signature: str) -> None:
+    def enter(self, grant: Grant, body: str, signature: str, home: Path) -> None:
         """A new grant with its receipt."""
         self.grants.append(grant)
         self.hashes[grant.id] = _hash(body, signature)
-        self.new.append((grant.id, body, signature))
+        tag = keys.tag(grant.subject, home)
+        self.new.append((grant.id, tag, keys.seal(tag, body.encode(), home), signature))
 
     def body(self) -> str:
         standing = [[g.id, list(g.sinks), self.hashes[g.id]] for g in self.grants]
@@ -206,11 +208,11 @@ class Store:
         try:
             with closing(self._connected()) as db:
                 ((body, signature),) = db.execute("SELECT body, signature FROM state").fetchall()
-                receipts = {i: (b, s) for i, b, s in db.execute("SELECT id, body, signature FROM receipts")}
+                receipts = {row[0]: row[1:] for row in db.execute("SELECT id, tag, body, signature FROM receipts")}
             if not keys.verify(body.encode(), "consent", signature, self.home):
                 raise ValueError("the state is not signed by this device")
             kept = self._kept(json.loads(body), receipts)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, sqlite3.Error) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FileTrouble, sqlite3.Error) as error:
             raise NotConsented(
                 f"{self.path} was edited or damaged: this device did not sign what it says.", void, MEND
             ) from error
@@ -220,7 +222,7 @@ class Store:
             epoch.set_count(kept.epoch)
         return kept
 
-    def _kept(self, said: dict[str, Any], receipts: dict[str, tuple[str, str]]) -> Kept:
+    def _kept(self, said: dict[str, Any], receipts: dict[str, tuple[str, bytes, str]]) -> Kept:
         kept = Kept(
             int(said["epoch"]),
             int(said["counter"]),
@@ -232,7 +234,8 @@ class Store:
         device = keys.public(self.home)
         known = {device} | {p["key"] for p in kept.people.values()}
         for one, sinks, digest in said["standing"]:
-            body, signature = receipts[one]
+            tag, sealed, signature = receipts[one]
+            body = keys.unseal(tag, sealed, self.home).decode()
             grant, its = granted(json.loads(body))
             right = _hash(body, signature) == digest and grant.id == one and set(sinks) <= set(grant.sinks)
             right &= its["audience"] == device and its["key"] in known and 0 < its["counter"] <= kept.counter
@@ -246,14 +249,18 @@ class Store:
     def receipt(self, one: str) -> str | None:
         """The receipt of this id, as it was signed."""
         with closing(self._connected()) as db:
-            found = db.execute("SELECT body, signature FROM receipts WHERE id = ?", (one,)).fetchone()
-        return json.dumps({"receipt": json.loads(found[0]), "signature": found[1]}, indent=1) if found else None
+            found = db.execute("SELECT tag, body, signature FROM receipts WHERE id = ?", (one,)).fetchone()
+        if not found:
+            return None
+        said = json.loads(keys.unseal(found[0], found[1], self.home))
+        return json.dumps({"receipt": said, "signature": found[2]}, indent=1)
 
-    def ids_of(self, subject: str) -> list[str]:
-        """All receipts that ever named this subject."""
+    def receipts_of(self, tag: str) -> list[str]:
+        """The ids of all receipts that a subject ever got."""
+        if not self.path.exists():
+            return []
         with closing(self._connected()) as db:
-            rows = db.execute("SELECT id, body FROM receipts").fetchall()
-        return [one for one, body in rows if json.loads(body)["pii_principal_id"] == subject]
+            return [one for (one,) in db.execute("SELECT id FROM receipts WHERE tag = ?", (tag,))]
 
     @contextmanager
     def changing(self, now: float, forgive: bool) -> Iterator[tuple[Kept, Epoch]]:
@@ -294,8 +301,8 @@ class Store:
         with closing(self._connected()) as db:
             db.executescript(_TABLES)
             db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO receipts VALUES (?, ?, ?)", kept.new)
-            db.executemany("DELETE FROM receipts WHERE id = ?", [(one,) for one in kept.forget])
+            db.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?)", kept.new)
+            db.execute("DELETE FROM receipts WHERE tag = ?", (kept.forget,))
             db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (body, signature))
             db.execute("COMMIT")
             if kept.forget:

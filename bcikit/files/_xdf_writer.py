@@ -267,8 +267,8 @@ class Writer:
             if self._file is not None:
                 self._file.sync()
 
-    def close(self) -> None:
-        """Footers, hash and signature; final and idempotent."""
+    def close(self, signed: bool = True) -> None:
+        """Footers, hash and, unless whoever reads it is not to learn of this device, signature; final and idempotent."""
         with self._lock:
             if self._file is None:
                 return
@@ -279,7 +279,8 @@ class Writer:
                 sha = self._hash.digest()
                 own = {"sha256": sha.hex()}
                 try:
-                    own["signature"] = keys.sign(sha, "recording", self._home)
+                    if signed:
+                        own["signature"] = keys.sign(sha, "recording", self._home)
                 except (BciError, OSError) as error:  # the samples are worth more than the signature
                     own["unsigned"] = str(error)
                 self._append(self._footer(DATA, own))

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 import bcikit
 from bcikit import BciError, Channel, Chunk, Label, Level, NotConsented, Sink, Stream, WrongUse
 from bcikit.core.label import SIMULATED, UNLABELLED
+from bcikit.custody._attack_consent import edit_receipts
 from bcikit.ethics import audit, keys, store
 from bcikit.ethics.consent import LEAVING, LOCAL, SINKS, Consent, Epoch
 from bcikit.ethics.gate import Gate
@@ -227,9 +228,10 @@ def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_
     may = {
         # boards that simulate, or play what is signed as simulated, and say so by `live`; stages and effectors name it in
         # the input for their laws, and that none of them gives it out is law 8; benches draw their own input
-        "SIMULATED": {"core/label.py", *boards, "testing", "preprocess", "decode", "effectors", "bench"},
-        "simulated": {"core/label.py", "files/xdf.py"},
-        "recorded": {"files/read.py", "files/cards.py", "evaluate/data.py"},
+        "SIMULATED": {"core/label.py", *boards, "testing", "preprocess", "decode", "effectors", "bench", "custody/_attack"},
+        # and the attacks, which say it falsely and are refused
+        "simulated": {"core/label.py", "files/xdf.py", "custody/_attack"},
+        "recorded": {"files/read.py", "files/cards.py", "evaluate/data.py", "custody/_attack"},
     }
     for path in root.rglob("*.py"):
         place = str(path.relative_to(root))
@@ -500,17 +502,17 @@ def in_db(home, change):
         db.executescript(change)
 
 
-STATE, RECEIPT = "UPDATE state SET body = replace(body, {}, {})", "UPDATE receipts SET body = replace(body, {}, {})"
+STATE = "UPDATE state SET body = replace(body, {}, {})"
 
 
 @pytest.mark.parametrize(
     "edit",
     {
         "another sink": STATE.format("'[\"view\"]'", "'[\"record\"]'"),
-        "another sink in the receipt": RECEIPT.format("'[\"view\"]'", "'[\"lsl\"]'"),
-        "longer": RECEIPT.format("'\"not_after\": 1'", "'\"not_after\": 9'"),
-        "by the person": RECEIPT.format("'operator'", "'person'"),
-        "another subject": RECEIPT.format("'\"S1\"'", "'\"S2\"'"),
+        "another sink in the receipt": ('["view"]', '["lsl"]'),
+        "longer": ('"not_after": 1', '"not_after": 9'),
+        "by the person": ("operator", "person"),
+        "another subject": ('"S1"', '"S2"'),
         "a revocation taken out": STATE.format("'\"revoked\": {'", '\'"revoked": {"x": 1, \''),
         "a receipt taken out": "DELETE FROM receipts",
         "the state taken out": "DELETE FROM state",
@@ -532,7 +534,9 @@ def test_an_edited_consent_allows_nothing_and_a_new_grant_begins_anew(edit):
     consent.grant("S1", "research", ["view"])
     path = at_rest()
     before = path.read_bytes()
-    if isinstance(edit[1], str):
+    if isinstance(edit[1], tuple):
+        assert edit_receipts(home(), *edit[1])
+    elif isinstance(edit[1], str):
         in_db(home(), edit[1])
         assert path.read_bytes() != before
     else:
@@ -582,9 +586,9 @@ def test_a_receipt_put_back_after_a_revocation_allows_nothing():
     with closing(sqlite3.connect(home() / "consent.db")) as db:
         rows = db.execute("SELECT * FROM receipts").fetchall()
     consent.revoke("S1")
-    consent.forget("S1")
+    in_db(home(), "DELETE FROM receipts")
     with closing(sqlite3.connect(home() / "consent.db")) as db, db:
-        db.executemany("INSERT INTO receipts VALUES (?, ?, ?)", rows)
+        db.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?)", rows)
     assert consent.receipt(given.id)
     refused("view", S1)
 
