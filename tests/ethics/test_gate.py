@@ -228,7 +228,17 @@ def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_
     may = {
         # boards that simulate, or play what is signed as simulated, and say so by `live`; stages and effectors name it in
         # the input for their laws, and that none of them gives it out is law 8; benches draw their own input
-        "SIMULATED": {"core/label.py", *boards, "testing", "preprocess", "decode", "effectors", "bench", "custody/_attack"},
+        "SIMULATED": {
+            "core/label.py",
+            *boards,
+            "testing",
+            "preprocess",
+            "decode",
+            "effectors",
+            "tasks",
+            "bench",
+            "custody/_attack",
+        },
         # and the attacks, which say it falsely and are refused
         "simulated": {"core/label.py", "files/xdf.py", "custody/_attack"},
         "recorded": {"files/read.py", "files/cards.py", "evaluate/data.py", "custody/_attack"},
