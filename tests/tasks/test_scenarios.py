@@ -12,7 +12,7 @@ from bcikit.ethics.gate import Gate
 from bcikit.tasks import scenario
 
 WANTED = {name: 0.92 if name == "cup" else 0.90 for name in scenario.names()}
-QUICK = ("gates",)
+QUICK = ("kick",)
 
 
 @pytest.mark.parametrize("name", scenario.names())
@@ -41,7 +41,7 @@ def test_a_cup_is_brought_to_the_mouth():
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", scenario.names())
 def test_most_of_a_hundred_seeds_succeed(name):
-    if name in ("cup", "shake", "kick"):
+    if name in ("cup", "shake"):
         pytest.importorskip("mujoco", reason="left out: it needs MuJoCo (the extra robot)")
     assert sum(scenario.run(name, seed, Gate()).success for seed in range(100)) >= 100 * WANTED[name]
 

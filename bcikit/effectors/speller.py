@@ -1,0 +1,78 @@
+"""An on-screen keyboard: decided letters and keys become text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from ..core.errors import WrongUse
+from ..core.label import SIMULATED
+from ..core.parts import Report, Setting, Sink
+from ..core.stream import Channel, Chunk, Recording, Stream, recording
+
+KEYS = ("space", "backspace", "enter", "clear")
+
+
+@dataclass(eq=False)
+class Speller(Sink):
+    """Each decision is a word of the decoder's alphabet: a letter (or more) is written, space, backspace, enter and clear
+    act, anything else, and NaN, is nothing. A decision that stays is one key, not many: it counts again once another came
+    between, or, for the same letter twice, after `again` seconds. Raises WrongUse where the stream has no words."""
+
+    kind: ClassVar[str] = "effector"
+    inline: ClassVar[bool] = True
+
+    rest: Annotated[tuple[str, ...], Setting("words that are no key")] = ("rest", "none", "unknown")
+    again: Annotated[
+        float, Setting("the same decision counts again after so long; 0: each one counts", "s", low=0, high=60)
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.text = ""
+        self.show: Callable[[str], None] = lambda text: None  # a page puts its own here
+        self._last, self._at = "", -np.inf
+
+    def open(self, s: Stream, permit: Any) -> None:
+        super().open(s, permit)
+        if not s.alphabet or s.shape != (1,):
+            raise WrongUse(
+                f"speller cannot write {s.name}.",
+                "It writes decisions, and what comes has no words.",
+                "Put a decoder before it.",
+            )
+        self.text, self._last, self._at = "", "", -np.inf
+
+    def send(self, c: Chunk) -> None:
+        words, rate = self.stream.alphabet, self.stream.rate
+        for i, row in enumerate(np.asarray(c.data, float).reshape(len(c), 1)):
+            word = words[int(row[0])] if np.isfinite(row[0]) and 0 <= int(row[0]) < len(words) else ""
+            at = (c.first + i) / rate if rate else float(c.first + i)
+            if word in self.rest or not word:
+                self._last = ""
+            elif word != self._last or at - self._at >= self.again:
+                self._press(word)
+                self._last, self._at = word, at
+
+    def _press(self, key: str) -> None:
+        acts = {"space": self.text + " ", "backspace": self.text[:-1], "enter": self.text + "\n", "clear": ""}
+        self.text = acts.get(key.lower(), self.text + key)
+        self.show(self.text)
+
+    def pulse(self, report: Report) -> None:
+        if report.status.state != "streaming":
+            self.safe()
+
+    def safe(self) -> None:
+        """What was written stays; the key that was held is let go."""
+        self._last = ""
+
+    @classmethod
+    def examples(cls) -> Iterator[Any]:
+        words = ("rest", *"abc", *KEYS)
+        stream = Stream("simulated keys", 10.0, (Channel("key", "decision", ""),), alphabet=words, label=SIMULATED)
+        source: Recording = recording(stream, np.random.default_rng(0).integers(0, len(words), (200, 1)))
+        yield cls(again=0.5), source
