@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..core.parts import Board
 
 GROUP = "Stream"
+OWN = "-"  # --record alone: encrypted, in the folder of the person
 
 
 @click.command()
@@ -32,7 +33,7 @@ GROUP = "Stream"
 @click.option(
     "--record",
     is_flag=False,
-    flag_value="",
+    flag_value=OWN,
     metavar="[FILE.xdf]",
     help="Record: encrypted, or as a plain XDF file of this name.",
 )
@@ -105,7 +106,8 @@ def command(
     if not no_view:
         sinks.append((part("sink", "jsonl" if as_json else "terminal").make({}), "out"))
     if record is not None:
-        sinks.append((part("sink", "xdf" if record else "store").make({"path": record}), record_at))
+        recorder = part("sink", "store").make({}) if record == OWN else part("sink", "xdf").make({"path": record})
+        sinks.append((recorder, record_at))
     if lsl is not None:
         sinks.append((part("sink", "lsl").make({"name": lsl}), "out"))
     go(Session(source, line, sinks, subject, seconds))
