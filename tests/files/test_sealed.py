@@ -40,13 +40,13 @@ def written(path, parts=None, label=S1):
 
 def test_a_sealed_recording_reads_back_to_the_same_bytes_and_looks_like_noise(tmp_path):
     parts = chunks()
-    path = written(tmp_path / "a.sealed", parts)
+    path = written(tmp_path / "a.sealed", parts, Label(subjects=frozenset({"Somebody"}), purposes=frozenset({"research"})))
     back = read(path)
     assert np.array_equal(back.data, np.concatenate([c.data for c in parts]))
-    assert back.stream.label.subjects == {"S1"} and back.stream.label.recorded
+    assert back.stream.label.subjects == {"Somebody"} and back.stream.label.recorded
     raw = path.read_bytes()
     assert raw.startswith(MAGIC)
-    for plain in (b"XDF", b"S1", b"eeg", parts[3].data.tobytes()[:16]):
+    for plain in (b"Somebody", b"<info>", b"channel_count", parts[3].data.tobytes()[:16]):
         assert plain not in raw[len(MAGIC) :]
 
 
