@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from bcikit.core.errors import WrongUse
+from bcikit.tasks.center_out import CenterOut
+from bcikit.tasks.fitts import Fitts
 from bcikit.tasks.grid import Grid
+from bcikit.tasks.keyboard import Keyboard
+from bcikit.tasks.pursuit import Pursuit
 
 STEP = 0.02
 NO = np.zeros(1, bool)
@@ -66,3 +72,58 @@ def test_measures_of_a_straight_way():
     assert trial.distance == pytest.approx(np.hypot(*goal)) and trial.hit
     assert task.path_efficiency()[0] == pytest.approx(1.0)
     assert task.throughput()[0] == pytest.approx(math.log2(trial.distance / (2 * size) + 1) / trial.seconds)
+
+
+def test_center_out_visits_every_way_and_comes_back():
+    task, seen = CenterOut([0], STEP, 0.1), []
+    for _ in range(32):
+        seen.append(tuple(task.target[0].round(6)))
+        stay(task, task.target[0].copy(), 0.14)
+    assert len(set(seen[::2])) == 8 and set(seen[1::2]) == {(0.0, 0.0)}
+    assert all(math.hypot(*p) == pytest.approx(0.35, abs=1e-5) for p in seen[::2])
+
+
+def test_a_target_that_is_not_reached_is_given_up_and_counted():
+    task = Pursuit([0], STEP, 0.3, timeout_s=1.0)
+    before = task.target[0].copy()
+    stay(task, -before, 1.02)
+    assert not np.array_equal(task.target[0], before)
+    assert [t.hit for t in task.trials] == [False] and task.seconds_to_target()[0] == pytest.approx(1.0)
+    assert np.isnan(task.throughput()[0])
+
+
+def test_pursuit_keeps_its_targets_on_the_screen():
+    task = Pursuit([3], STEP)
+    for _ in range(200):
+        assert (np.abs(task.target[0]) + task.size[0] <= 0.5).all() and 0.03 <= task.size[0] <= 0.1
+        task.choose(0, task._chance[0])
+
+
+def test_fitts_goes_across_and_its_throughput_is_that_of_what_was_done():
+    task, rng, seen = Fitts([0], STEP, 0.1), np.random.default_rng(0), []
+    for _ in range(26):
+        goal = task.target[0].copy()
+        seen.append(tuple(goal.round(6)))
+        stay(task, goal + rng.uniform(-0.02, 0.02, 2), 0.4)
+    assert len(set(seen)) == 13
+    far = [math.dist(a, b) for a, b in pairwise(seen)]
+    assert min(far) > 1.9 * 0.35
+    mt = np.mean([t.seconds for t in task.trials])
+    nominal = math.log2(np.mean(far) / 0.12 + 1) / mt
+    assert task.effective()[0] == pytest.approx(nominal, rel=0.35)
+    with pytest.raises(ValueError, match="odd"):
+        Fitts([0], STEP, ways=12)
+
+
+def test_the_keyboard_types_its_text_and_counts_wrong_keys():
+    task = Keyboard([0], STEP, None, "cab")
+    yes, typed = np.ones(1, bool), ""
+    for _ in range(6):
+        typed += task.keys[task.under(task.target)[0]]
+        task.step(task.target.copy(), yes)
+    assert typed == "cabcab" and task.correct[0] == 6
+    task.step(-task.target.copy(), yes)
+    assert task.wrong[0] == 1
+    assert task.letters_per_min()[0] == pytest.approx(5 / task.seconds * 60)
+    with pytest.raises(WrongUse, match="no key for 'ß'"):
+        Keyboard([0], STEP, text="ß")
