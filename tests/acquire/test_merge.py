@@ -199,9 +199,9 @@ def test_a_board_that_does_not_open_closes_the_others():
 def test_two_lsl_streams_of_two_processes():
     """Sample k of either stream is taken at k / 250 s, so rows of both that are joined must say the same k."""
     with sender(n=1) as (_, a), sender(n=1, block=10) as (_, b), sender(mode="markers", format="string", n=1) as (_, m):
-        with Merge.of(Lsl(source_id=a), Lsl(source_id=b), Lsl(source_id=m), wait_s=0.1) as merge:
+        with Merge.of(Lsl(source_id=a), Lsl(source_id=b), Lsl(source_id=m), wait_s=0.3) as merge:
             stream = merge.open()
-            chunks = lsl_helpers.gather(merge, 2.5)
+            chunks = lsl_helpers.gather(merge, 3.0)
     r = Recording(stream, tuple(chunks))
     assert len(stream.channels) == 2, "text gives marks, no channel"
     both = np.isfinite(r.data[:, 1])
@@ -209,4 +209,4 @@ def test_two_lsl_streams_of_two_processes():
     assert np.abs(r.data[both, 0] - r.data[both, 1]).max() <= 1, "one sample at most"
     steps = np.diff([e.index for e in r.events])
     assert len(steps) > 5 and np.all(steps > 20) and np.median(steps) < 35, "a mark each 0.1 s, which is 25 samples"
-    assert r.events[-1].index == pytest.approx(r.index[-1], abs=75)
+    assert r.events[-1].index == pytest.approx(r.index[-1], abs=150), "marks do not wait for the rows"

@@ -41,14 +41,16 @@ def test_every_command_says_its_group_and_has_help(capfd, name):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("args, most_s", [(["-m", "bcikit.cli.main", "--help"], 0.7), (["-c", "import bcikit"], 0.3)])
-def test_it_answers_at_once(args, most_s):
-    def once():
-        began = time.perf_counter()
-        subprocess.run([sys.executable, *args], capture_output=True, check=True)
-        return time.perf_counter() - began
-
-    assert min(once() for _ in range(5)) < most_s
+@pytest.mark.parametrize("args, most", [(["-m", "bcikit.cli.main", "--help"], 3.0), (["-c", "import bcikit"], 1.8)])
+def test_it_answers_at_once(args, most):
+    """Beside what Python and NumPy need to start, in turns; `tools/startup.py` tells the seconds."""
+    took = {"ours": [], "theirs": []}
+    for _ in range(5):
+        for name, words in (("ours", args), ("theirs", ["-c", "import numpy"])):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *words], capture_output=True, check=True)
+            took[name].append(time.perf_counter() - began)
+    assert min(took["ours"]) < most * min(took["theirs"])
 
 
 def test_help_imports_no_command():
