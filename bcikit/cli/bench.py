@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..bench._measure import Row
 
 GROUP = "Check"
-WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts")
+WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts", "gate")
 LONG = ("loop", "kinematics")  # not among all
 
 
@@ -87,7 +87,7 @@ def command(
     for one in WHAT if what == "all" else (what,):
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
-        for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate", "artifacts") else None]:
+        for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate", "artifacts", "gate") else None]:
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
 
 
@@ -146,6 +146,10 @@ def _rows(
         from ..bench.throughput import throughput
 
         return throughput(count, rate, seconds, cores)
+    if what == "gate":
+        from ..bench.gate import costs
+
+        return costs(seconds)
     if what == "jitter":
         from ..bench.jitter import jitter
 

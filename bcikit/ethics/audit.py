@@ -12,6 +12,7 @@ hash and the built-in red lines. `verify.py` checks all of it and imports nothin
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import mmap
@@ -21,6 +22,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -202,12 +204,17 @@ class Sends:
                 fd, self._fd = self._fd, -1
             os.close(fd)
 
+    def retire(self) -> None:
+        """Nothing more comes: the clerk closes it, at the latest when the program ends."""
+        _clerk.retire(self)
+
 
 class _Clerk:
     """One thread for all permits of the process, there while any is open: hashes ten times a second, tells once."""
 
     def __init__(self) -> None:
         self._open: set[Sends] = set()
+        self._retired: set[Sends] = set()
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._thread: threading.Thread | None = None
@@ -224,12 +231,26 @@ class _Clerk:
         with self._lock:
             self._open.discard(sends)
             if not self._open:
-                self._idle.set()
+                self._idle.set()  # the thread sees that it is not needed, and ends
+
+    def retire(self, sends: Sends) -> None:
+        with self._lock:
+            self._retired.add(sends)
+            self._idle.set()
+
+    def close_retired(self) -> None:
+        with self._lock:
+            done, self._retired = tuple(self._retired), set()
+        for sends in done:
+            with suppress(Exception):  # a home that is gone, a full disk: what was told stands
+                sends.close()
 
     def _work(self) -> None:
         told = time.monotonic()
         while True:
             self._idle.wait(HASH_S)
+            self._idle.clear()
+            self.close_retired()
             with self._lock:
                 if not self._open:
                     self._thread = None
@@ -246,5 +267,6 @@ class _Clerk:
 
 
 _clerk = _Clerk()
+atexit.register(_clerk.close_retired)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_clerk.__init__)  # type: ignore[misc]

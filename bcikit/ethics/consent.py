@@ -15,29 +15,23 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
 from ..core.errors import NotConsented, WrongUse, nearest
 from ..core.label import Label, Level
-from . import audit, keys
+from . import audit, keys, receipts
 from .home import home as default_home
 from .manifest import LEAVING, LOCAL, PURPOSES, SINKS
 from .policy import SUBJECT, Policy, parsed
-from .redlines import DIGEST, Grant
+from .redlines import Grant
 from .store import DRAIN_S, SEND_S, Epoch, Kept, Store, turnstile
 
 __all__ = ["DRAIN_S", "LEAVING", "LOCAL", "ME", "PURPOSES", "SEND_S", "SINKS", "Consent", "Epoch", "Grant", "turnstile"]
 
 DAYS = 365.0  # how long a grant lasts where nothing else is said
 ME = "me"
-DPV = {
-    "research": "dpv:ResearchAndDevelopment",
-    "personal": "dpv:RequestedServiceProvision",
-    "education": "dpv:ServiceProvision",
-    "clinical": "dpv:ImproveHealthcare",
-    "identification": "dpv:IdentityVerification",
-}
+SAID = {"view": "show them", "record": "record them", "effector": "move what they control", "train": "learn from them"}
 
 
 class Running(Protocol):
@@ -47,6 +41,9 @@ class Running(Protocol):
 
 
 running: WeakSet[Running] = WeakSet()
+_changed: dict[
+    Path, tuple[bytes, Kept]
+] = {}  # what the latest change in this process wrote, for the permits that wait for it
 
 
 @dataclass(frozen=True)
@@ -77,13 +74,18 @@ class Consent:
     def facts(self, subjects: Iterable[str] = ()) -> Facts:
         """What stands at this moment, for these people. Raises NotConsented where the store was edited, cut or rolled back,
         or a policy cannot be read."""
-        kept, now = self._read()
+        return self._facts(*self._read(), subjects)
+
+    def just_changed(self, bell: bytes, subjects: Iterable[str]) -> Facts | None:
+        """What stands since a change in this process, where nothing changed since: read by nobody again."""
+        kept = _changed.get(self.home)
+        return self._facts(kept[1], self.now(), subjects) if kept and kept[0] == bell else None
+
+    def _facts(self, kept: Kept, now: float, subjects: Iterable[str]) -> Facts:
         subjects = frozenset(subjects)
         tags = {keys.tag(s, self.home): s for s in subjects} if kept.revoked or kept.policies else {}
         try:
-            policy = parsed(kept.policies[""]) if "" in kept.policies else Policy()
-            for tag in tags.keys() & kept.policies.keys():
-                policy = policy.narrowed(parsed(kept.policies[tag], own=True))
+            policy = self._policy(kept, tags)
         except WrongUse as error:  # of another version, with other words
             raise NotConsented(
                 "The policy cannot be read, so nothing is allowed.", error.what, "bcikit policy check"
@@ -114,7 +116,7 @@ class Consent:
     def due(self) -> dict[str, float]:
         """{tag of a subject who revoked: when their recordings are to be destroyed at the latest}."""
         kept, _ = self._read()
-        days = (parsed(kept.policies[""]) if "" in kept.policies else Policy()).delete_days
+        days = self._policy(kept).delete_days
         return {tag: when + days * 86400 for tag, when in kept.revoked.items()}
 
     def now(self) -> float:
@@ -189,13 +191,14 @@ class Consent:
             )
         with self._store.changing(self.now(), forgive=True) as (kept, _):
             now = kept.seen
-            person = kept.people.get(keys.tag(subject, self.home))
+            tag = keys.tag(subject, self.home)
+            person = kept.people.get(tag)
             if person and person["guardian"] and not passphrase:
                 raise NotConsented(f"{subject} is a minor: only the guardian can allow it, with a passphrase.")
             own = self._signer(kept, subject, passphrase) if passphrase else None
             if own:
                 by = "guardian" if person and person["guardian"] else "person"
-            days = min(days, self._policy(kept, subject).grant_days)
+            days = min(days, self._policy(kept, [tag]).grant_days)
             local = tuple(s for s in sinks if s in LOCAL)
             bundles = ([local] if local else []) + [(s,) for s in away]
             new = []
@@ -203,7 +206,8 @@ class Consent:
                 kept.counter += 1
                 g = Grant(subject, purpose, bundle, now, now + days * 86400, by, level, secrets.token_hex(16))
                 entry = audit.note(self.home, now, "grant", **asdict(g))
-                receipt = self._receipt(g, kept, own.public if own else keys.public(self.home), entry)
+                key = own.public if own else keys.public(self.home)
+                receipt = receipts.written(g, kept.counter, self._policy(kept, [tag]), key, keys.public(self.home), entry)
                 body = json.dumps(receipt, sort_keys=True)
                 signature = own.sign(body.encode(), "receipt") if own else keys.sign(body.encode(), "receipt", self.home)
                 kept.enter(g, body, signature, self.home)
@@ -215,7 +219,7 @@ class Consent:
         nothing leaves through them any more, in this process or another. Returns what was taken back."""
         checked_subject(subject)
         sinks = set(sinks)
-        with self._store.changing(self.now(), forgive=False) as (kept, epoch):
+        with self._store.changing(self.now(), forgive=False, after=self._share) as (kept, epoch):
             gone, left = [], []
             for g in kept.grants:
                 taken = g.sinks if g.subject == subject and purpose in (None, g.purpose) else ()
@@ -228,8 +232,7 @@ class Consent:
                 kept.revoked[keys.tag(subject, self.home)] = kept.seen
             kept.epoch = epoch.count() + 1
             audit.note(self.home, kept.seen, "revoke", subject=subject, purpose=purpose, sinks=sinks, grants=len(gone))
-        for permit in tuple(running):
-            permit.look()
+        self._tell()
         return tuple(gone)
 
     def receipts_of(self, subject: str) -> list[str]:
@@ -256,8 +259,7 @@ class Consent:
                 raise WrongUse(f"This policy is version {policy.version}; version {holds} holds.", "Versions only grow.")
             kept.policies[tag] = text
             audit.note(self.home, kept.seen, "policy", subject=subject, version=policy.version)
-        for permit in tuple(running):
-            permit.look()
+        self._tell()
         return policy
 
     def policy_text(self, subject: str = "") -> str:
@@ -265,6 +267,15 @@ class Consent:
         return self._read()[0].policies.get(keys.tag(subject, self.home) if subject else "", "")
 
     # -- inside
+
+    def _share(self, kept: Kept, bell: bytes) -> None:
+        _changed[self.home] = bell, kept
+
+    def _tell(self) -> None:
+        """Every permit of this process looks now whether it still stands."""
+        for permit in tuple(running):
+            permit.look()
+        _changed.pop(self.home, None)
 
     def _read(self) -> tuple[Kept, float]:
         now = self.now()
@@ -275,9 +286,12 @@ class Consent:
         finally:
             epoch.close()
 
-    def _policy(self, kept: Kept, subject: str) -> Policy:
-        policy, tag = parsed(kept.policies[""]) if "" in kept.policies else Policy(), keys.tag(subject, self.home)
-        return policy.narrowed(parsed(kept.policies[tag], own=True)) if tag in kept.policies else policy
+    def _policy(self, kept: Kept, tags: Iterable[str] = ()) -> Policy:
+        """That of the installation, narrowed by those of these people."""
+        policy = parsed(kept.policies[""]) if "" in kept.policies else Policy()
+        for tag in kept.policies.keys() & set(tags):
+            policy = policy.narrowed(parsed(kept.policies[tag], own=True))
+        return policy
 
     def _signer(self, kept: Kept, subject: str, passphrase: str) -> keys.Own:
         """The person's own key. Raises NotConsented where the passphrase is not theirs."""
@@ -290,54 +304,6 @@ class Consent:
             raise NotConsented(f"That is not the passphrase of {whose}.")
         return own
 
-    def _receipt(self, g: Grant, kept: Kept, key: str, entry: tuple[int, str]) -> dict[str, Any]:
-        device = keys.public(self.home)
-        policy = self._policy(kept, g.subject)
-        return {
-            "schema_version": "ISO/IEC TS 27560:2023",
-            "record_id": g.id,
-            "pii_principal_id": g.subject,
-            "pii_processing": [
-                {
-                    "service": "bcikit",
-                    "purpose": DPV[g.purpose],
-                    "lawful_basis": "dpv:ExplicitlyExpressedConsent",
-                    "pii_information": [
-                        {"pii_type": f"neural signals, {g.level} or less raw", "sensitive_pii_category": True}
-                    ],
-                    "processing_method": ", ".join(g.sinks),
-                    "storage_locations": ["this device"] if g.sinks[0] in LOCAL else ["recipients"],
-                    "retention_period": f"until erased; {policy.delete_days:g} days after a withdrawal at the latest",
-                    "withdrawal_method": f"bcikit consent revoke {g.subject}",
-                }
-            ],
-            "party_identification": [{"party_id": device, "party_role": "pii_controller"}],
-            "events": [
-                {
-                    "event_time": _iso(g.when),
-                    "validity_duration": f"P{max(1, round((g.expires - g.when) / 86400))}D",
-                    "entity_id": g.by,
-                    "event_type": "explicit",
-                    "event_state": "given",
-                }
-            ],
-            "bcikit": {
-                "purpose": g.purpose,
-                "sinks": g.sinks,
-                "level": g.level,
-                "by": g.by,
-                "nonce": secrets.token_hex(16),
-                "counter": kept.counter,
-                "audience": device,
-                "not_before": g.when,
-                "not_after": g.expires,
-                "key": key,
-                "policy": policy.version,
-                "redlines": DIGEST,
-                "audit": entry,
-            },
-        }
-
 
 def best(grants: Iterable[Grant], subject: str, purpose: str, sink: str, level: Level = Level.AGGREGATE) -> Grant | None:
     """The grant that allows data of this level there the longest, signed ones first."""
@@ -345,10 +311,6 @@ def best(grants: Iterable[Grant], subject: str, purpose: str, sink: str, level: 
         g for g in grants if g.subject == subject and g.purpose == purpose and sink in g.sinks and Level[g.level] <= level
     ]
     return max(found, key=lambda g: (g.signed, g.expires), default=None)
-
-
-def _iso(when: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
 
 def checked_subject(subject: str) -> None:
@@ -379,10 +341,9 @@ def ask_first_use(kinds: Iterable[str], home: Path | None = None, purpose: str =
             " the same with a name in the place of 'me', and --subject NAME.",
             do,
         )
-    said = {"view": "show them", "record": "record them", "effector": "move what they control", "train": "learn from them"}
     print(
         "These signals come from your body and can tell things about you.\n"
-        f"May this computer {', '.join(said[k] for k in wanted)}, for {purpose}, for a year?\n"
+        f"May this computer {', '.join(SAID[k] for k in wanted)}, for {purpose}, for a year?\n"
         "Nothing leaves this computer. Take it back at any time: bcikit consent revoke me",
         file=sys.stderr,
     )

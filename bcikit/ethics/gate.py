@@ -26,7 +26,7 @@ from ..core.label import Label, Level
 from ..core.parts import Sink
 from ..core.stream import Chunk, Stream
 from . import audit
-from .consent import Consent, Epoch, running, turnstile
+from .consent import Consent, Epoch, Facts, running, turnstile
 from .judge import Allowed, judge
 from .meter import Meter
 from .policy import Policy, failed
@@ -63,13 +63,14 @@ class Gate:
         """The stop control was tried, and stopped what acts: what a closed loop needs before its effector opens."""
         self._stopped = True
 
-    def decide(self, kind: str, label: Label, sealed: bool = True, permit: str = "") -> Allowed:
-        """What `check` says, and the seconds for which it holds. sealed: what the sink keeps is encrypted."""
+    def decide(self, kind: str, label: Label, sealed: bool = True, permit: str = "", facts: Facts | None = None) -> Allowed:
+        """What `check` says, and the seconds for which it holds. sealed: what the sink keeps is encrypted. facts: what
+        stands, where it was read just now."""
         try:
             if type(label) is Label and label.simulated is True:
                 return judge(kind, label, self.purpose)
             subjects = label.subjects if type(label) is Label and isinstance(label.subjects, frozenset) else ()
-            facts = self.consent.facts(s for s in subjects if isinstance(s, str))
+            facts = facts or self.consent.facts(s for s in subjects if isinstance(s, str))
             allowed = judge(kind, label, self.purpose, facts, self._stopped, sealed)
             self._note("open", kind, label, allowed.rule, permit)
             return allowed
@@ -113,11 +114,11 @@ class Permit:
             self._epoch.close()
             raise
 
-    def _decide(self) -> Policy:
+    def _decide(self, facts: Facts | None = None) -> Policy:
         assert self._epoch is not None
         self._seen = self._epoch.bell()  # before deciding: what is revoked meanwhile is seen by the next send
         sealed = not getattr(self.sink, "plain", False)
-        allowed = self._gate.decide(self._kind, self._label, sealed, self._name)
+        allowed = self._gate.decide(self._kind, self._label, sealed, self._name, facts)
         self.basis, now = allowed.basis, time.monotonic()
         self._until = now + allowed.seconds
         self._due = min(self._until, now + LOOK_S)
@@ -168,7 +169,8 @@ class Permit:
             if not self._epoch.there():
                 raise NotConsented("The consents were removed while a sink was open.", do="Start again.")
             os.close(turnstile(self._gate.consent.home))
-            policy = self._decide()
+            facts = self._gate.consent.just_changed(self._epoch.bell(), self._label.subjects)
+            policy = self._decide(facts)
             if self._meter is not None:
                 self._meter.cap = policy.bits_per_s
         except BaseException as error:
@@ -187,7 +189,7 @@ class Permit:
             finally:
                 try:
                     if self._sends is not None:
-                        self._sends.close()
+                        self._sends.retire() if safe else self._sends.close()
                 finally:
                     if self._epoch is not None:
                         self._epoch.close()

@@ -21,7 +21,7 @@ import os
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -263,7 +263,9 @@ class Store:
             return [one for (one,) in db.execute("SELECT id FROM receipts WHERE tag = ?", (tag,))]
 
     @contextmanager
-    def changing(self, now: float, forgive: bool) -> Iterator[tuple[Kept, Epoch]]:
+    def changing(
+        self, now: float, forgive: bool, after: Callable[[Kept, bytes], None] = lambda kept, bell: None
+    ) -> Iterator[tuple[Kept, Epoch]]:
         """What is kept, to change; signed and written at the end. forgive: begin anew where it can no longer be read,
         keeping the bad one beside it."""
         made(self.home)
@@ -289,6 +291,7 @@ class Store:
             self._write(kept)
             if kept.epoch != epoch.count():
                 self._stop(epoch, kept.epoch)
+            after(kept, epoch.bell())
         finally:
             os.close(lock)
             epoch.close()

@@ -196,3 +196,10 @@ def test_a_peer_that_is_not_set_up_is_refused():
     assert not _remote.there("ezmsg")
     with pytest.raises(_remote.WrongUse, match="bench peers --setup"):
         _remote.ezmsg("ezmsg", SMALL)
+
+
+def test_gate_tells_what_the_consent_layer_costs():
+    *rows, last = lines("gate", "--seconds", "0.2")
+    assert last["bench"] == "gate" and last["data"] == "simulated"
+    assert 0 < last["send_us_p50"] < last["revoke_ms_p50"] * 1000 and last["sealed_real_time"] > 0
+    assert {"a send through the Gate", "revoke"} <= {row.get("name") for row in rows}
