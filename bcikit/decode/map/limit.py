@@ -45,18 +45,22 @@ class Limit(Stage):
                 f"limit cannot bound {' and '.join(units)} together.",
                 do="Name the channels of one vector each: two limits, channels=...",
             )
+        self.whole = self.columns == list(range(len(s.channels)))
         self.change = self.acceleration / s.rate
         self._v = [0.0] * len(self.columns)
         return s
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        y, v, moved = x.copy(), self._v, []
-        for wanted in x[:, self.columns].tolist():  # plain numbers: so few are quicker than arrays of them
+        v, moved = self._v, []  # plain numbers: so few are quicker than arrays of them
+        for wanted in (x if self.whole else x[:, self.columns]).tolist():
             target = shortened(wanted, self.speed)
             change = shortened([a - b for a, b in zip(target, v, strict=True)], self.change)
             v = [a + b for a, b in zip(v, change, strict=True)]
             moved.append(v)
         self._v = v
+        if self.whole and moved:
+            return np.array(moved, np.float32)
+        y = x.copy()
         if moved:
             y[:, self.columns] = moved
         return y
