@@ -59,8 +59,8 @@ Compare = Callable[[np.ndarray, np.ndarray], tuple[float | None, str]]
 @dataclass
 class Row:
     """What one contender took, in microseconds a chunk, or why it is not there. ratio: how many times the reference's time
-    is this one's (median over the turns; above 1 is faster than the reference). error: the largest difference of its numbers
-    from the reference's, of their rms; None where they are not the same numbers, and `note` says why."""
+    is this one's (mean of a turn, median over the turns; above 1 is faster than the reference). error: the largest
+    difference of its numbers from the reference's, of their rms; None where they are not the same, and `note` says why."""
 
     name: str
     us_p50: float | None = None
@@ -114,9 +114,9 @@ def race(
         gc.unfreeze()
         for contender in contenders:
             contender.end()
-    base = np.array([np.median(t) for t in took[0]])
+    base = np.array([np.mean(t) for t in took[0]])  # the dear chunks, that end a bin, count as they come
     for row, its in zip(rows, took, strict=True):
-        ratios = base / np.array([np.median(t) for t in its])
+        ratios = base / np.array([np.mean(t) for t in its])
         row.ratio = float(np.median(ratios))
         row.ratio_iqr = (float(np.percentile(ratios, 25)), float(np.percentile(ratios, 75)))
         told(row, np.concatenate(its))

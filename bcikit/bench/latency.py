@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def cases(channels: Sequence[int]) -> Iterator[Case]:
     for n in channels:
         yield Case(f"{n} channels at 30 kHz", lambda stack, n=n: Rendered(n=n), implant_line(n), "one")  # type: ignore[misc]
     n = channels[0]
-    yield Case("the same, ring", lambda stack: Apart.of(Rendered(n=n)), implant_line(n), "two: board | loop")
+    yield Case(f"{n} channels, ring", lambda stack: Apart.of(Rendered(n=n)), implant_line(n), "two: board | loop")
     yield Case("EEG, 8 channels at 250 Hz", lambda stack: Synthetic(chunk=0.004), eeg_line, "one")
     yield Case("the same, ring", lambda stack: Apart.of(Synthetic(chunk=0.004)), eeg_line, "two: board | loop")
     yield Case("the same, LSL loopback", _lsl, eeg_line, "two: sender | loop")
@@ -133,7 +134,20 @@ def latency(channels: Sequence[int], seconds: float, gate: Gate) -> Iterator[Row
         yield from histogram(ms)
         summary["ezmsg_ms_p50"] = float(np.median(ms))
         summary["ratio_ezmsg"] = summary["ezmsg_ms_p50"] / summary["ms_p50"] if "ms_p50" in summary else None
+    summary["ms_unpaced"] = unpaced(channels[0], implant_line(channels[0])())
     yield {**summary, "channels": channels[0], "rate_hz": 30_000.0, "ratio_ezmsg": summary.get("ratio_ezmsg")}
+
+
+def unpaced(channels: int, stages: Sequence[Stage], chunks: int = 3000) -> float:
+    """ms that the same stages take for a chunk that ends a bin, one chunk after the other without a pause (the median)."""
+    work, line, took = Work(channels), Pipeline(stages), []
+    line.start(work.stream)
+    for i in range(chunks):
+        c = work.chunk(i)
+        begin = time.perf_counter()
+        if len(line.step(c)):
+            took.append(time.perf_counter() - begin)
+    return 1000 * float(np.median(took))
 
 
 def rig(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -> Iterator[Row | dict[str, Any] | str]:

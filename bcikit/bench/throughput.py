@@ -16,8 +16,10 @@ import numpy as np
 
 from .. import kernels
 from ..acquire.apart import POSIX, Apart
+from ..acquire.implant import Implant
 from ..acquire.rendered import BIN_S, Rendered
-from ..core.parts import Stage
+from ..core.clock import JumpClock
+from ..core.parts import Board, Stage
 from ..core.pipeline import Pipeline
 from ..preprocess.unit_features import UnitFeatures
 from ..simulate.played import SCALE
@@ -70,7 +72,9 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
     theirs = by.get("ezmsg, transformers in one process")
     units = graph(work, max(seconds, 1.0), rows[0]) if theirs else None
     moved = transported(work, max(seconds, 1.0)) if POSIX else None
-    yield from (row for row in (units, moved) if row)
+    known = 32 <= channels <= 16_384 and rate in (20_000, 30_000)
+    array = simulation(work, max(seconds / 2, 0.2)) if known else None
+    yield from (row for row in (units, moved, array) if row)
 
     def over(other: Row | None) -> float | None:
         factors = mine.real_time_factor, other.real_time_factor if other else None
@@ -90,10 +94,27 @@ def throughput(channels: int, rate: float, seconds: float, cores: int = 1) -> It
         "real_time_factor": mine.real_time_factor,
         "real_time_factor_cores": shared.real_time_factor if shared else None,
         "real_time_factor_transport": moved.real_time_factor if moved else None,
+        "real_time_factor_implant": array.real_time_factor if array else None,
         "ratio_scipy": mine.ratio,
         "ratio_ezmsg": (mine.ratio or 0.0) / (theirs.ratio or 1.0) if theirs else None,
         "ratio_ezmsg_graph": over(units),
     }
+
+
+def simulation(work: Work, seconds: float) -> Row:
+    """The board `implant` at this size: how much faster than real time one core renders it."""
+    board = Implant(n=work.channels, rate=int(work.rate), chunk=work.chunk_s)
+    board.clock = JumpClock()
+    with board:
+        board.open()
+        for _ in range(TAKEN):
+            first = _through(board)
+        begin, now = time.process_time(), 0.0
+        while now < seconds:
+            last, now = _through(board), time.process_time() - begin
+    row = _behind(Row("the board implant, simulating it"), work, (last - first) / work.rate / now, None)
+    row.note = "seconds of this processor"
+    return row
 
 
 def where(work: Work, seconds: float) -> dict[str, float]:
@@ -171,11 +192,12 @@ def transported(work: Work, seconds: float) -> Row:
     return row
 
 
-def _through(board: Apart, pipeline: Pipeline) -> int:
+def _through(board: Board, pipeline: Pipeline | None = None) -> int:
     c = board.read(1.0)
     while c is None:
         c = board.read(1.0)
-    pipeline.step(c)
+    if pipeline is not None:
+        pipeline.step(c)
     return c.end
 
 
