@@ -122,8 +122,10 @@ def test_silence_is_said_at_once_and_what_comes_back_is_taken_up(shared, tmp_pat
     assert back <= back_within + 0.1
     got = read(file)
     jumps = np.diff(got.index)
-    assert (jumps > 1).sum() == 1 and abs(jumps.max() / 250 - 2) < (0.1 if fault == "--stall" else back_within + 0.1)
-    assert len(got.data) + jumps.max() - 1 == pytest.approx(12 * 250, abs=5)
+    unheard = json.loads(board.rest.splitlines()[-1])["unheard"]  # where this machine was too busy to read the port
+    assert (jumps - 1).sum() - (jumps.max() - 1) <= unheard, "one gap, where the fault was"
+    assert abs(jumps.max() / 250 - 2) < (0.1 if fault == "--stall" else back_within + 0.1)
+    assert len(got.data) + (jumps - 1).sum() == pytest.approx(12 * 250, abs=5)
     gap = f"{jumps.max() / 250:.2f} s missing in the file"
     print(f"\n{fault} of 2 s: {before['state']} after {before['age_s']:.2f} s, back after {back:.2f} s, {gap}")
 
