@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import WrongUse
+from ..decode.kinematics.click import Click, closer
 from ..decode.kinematics.steering import Steering
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.world import World
+
+SURE = 0.9  # of a click, when it is taken for one
+AGAIN_S = 0.25  # no second click within it
+MAYBE, NEVER = 0.3, 0.002  # that the hand is closed in a bin on target, and off it: while calibrating
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Many:
         self.speed = np.array([[d.speed] for d in decoders])
         world.people.learn(self.speed[:, 0], 0.0 if noiseless else 0.5)
         self.velocity = np.zeros((len(decoders), 2))
+        self.clicks: list[Click] = []
+        self.shut, self.since = np.zeros(len(decoders)), np.full(len(decoders), 1e9)
         self.taken()
 
     def taken(self) -> None:
@@ -84,11 +91,34 @@ class Many:
             if assist:
                 velocity = velocity * (1 - assist) + w.help(self.speed, near) * assist
             use.velocity[at] = velocity
-            hit, wrong = w.move(velocity)
+            hit, wrong = w.move(velocity, self.clicked(counts[at]))
             use.selected[at] = hit | wrong
         return use
 
+    def clicked(self, counts: np.ndarray) -> np.ndarray | None:
+        """(runs) who clicks in this bin; None where nobody can."""
+        if not self.clicks:
+            return None
+        first, step = self.clicks[0], self.world.step_s
+        says = np.matmul(counts[:, None], self.W[..., None])[:, 0, 0] + self.offset
+        odds = (1 - np.exp(-step / first.every_s), 1 - np.exp(-step / first.closed_s))
+        was, self.shut = self.shut, closer(self.shut, says, *odds)
+        self.since += step
+        now = (was < SURE) & (self.shut >= SURE) & (self.since > AGAIN_S)
+        self.since[now] = 0.0
+        return now
+
     # -- learning
+
+    def learn_clicks(self, use: Use) -> None:
+        """From a stretch in which the people clicked whenever they were on target; a stay ended the targets."""
+        on = np.abs(use.cursor - use.target).max(axis=2) < use.size[..., None].max(axis=2)
+        self.clicks = [
+            Click().fit(use.counts[:, run], np.where(on[:, run], MAYBE, NEVER), use.velocity[:, run])
+            for run in range(len(self.decoders))
+        ]
+        self.W = np.stack([c.weights_ for c in self.clicks]).astype(np.float32)
+        self.offset = np.array([c.offset_ for c in self.clicks])
 
     def calibrate(self) -> None:
         """As `tasks/closed_loop.py` does it."""

@@ -18,7 +18,7 @@ from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
 from ._many import Many, many
 
-ROWS = ("grid", "refit", "bins", "days", "night", "step")
+ROWS = ("grid", "click", "refit", "bins", "days", "night", "step")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -27,6 +27,9 @@ TUNING = (101, 102, 103)  # the people on whom gains are tuned
 REFIT: dict[str, Any] = {"teacher": "refit", "feed": True, "hold_s": None}
 OURS = {"speed": (1.2, 1.5, 2.0), "hold_s": (0.1, 0.3), "shrinkage": (0.3,)}
 THEIRS = {"speed": (1.2, 1.5, 2.0), "shrinkage": (0.0, 0.3)}
+SIDES = (12, 20, 30)  # of the finer grids
+CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
+CLICKING: dict[str, Any] = {"speed": 1.5}
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
 
 
@@ -37,6 +40,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60) -> Iterator[
         "grid": grid,
         "refit": refit,
         "bins": bins,
+        "click": click,
         "days": lambda s: stays(s, days),
         "night": night,
         "step": step,
@@ -96,6 +100,25 @@ def grid(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         settings = tuned(units, OURS)
         got = scored(calibrated(seeds, units, **settings))
         yield {"row": f"grid, {units} channels", **interval(got), "of_ceiling": interval(got / best), "settings": settings}
+
+
+def click(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Finer grids, where a decoded click selects: the best side, found on other people, at two sizes of implant."""
+    for units in (1024, 4096):
+        side = max(SIDES, key=lambda n: float(clicking(TUNING[:2], units, n).mean()))
+        yield {"row": f"click, {units} channels", **interval(clicking(seeds, units, side)), "side": side}
+
+
+def clicking(seeds: Sequence[int], units: int, side: int) -> np.ndarray:
+    """(runs) bits a second of people who click; calibrated on a coarse grid, where a stay ends a target meanwhile."""
+    m = many(World(seeds, units, Grid(seeds, STEP_S, CLICK_DWELL_S)), **CLICKING)
+    m.calibrate()
+    use = m.use(USE_S)
+    m.fit(use)
+    m.learn_clicks(use)
+    m.world.task = Grid(seeds, STEP_S, None, side)
+    m.use(5.0, keep=False)
+    return scored(m)
 
 
 def refit(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:

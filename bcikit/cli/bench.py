@@ -117,7 +117,7 @@ def _said(line: dict[str, Any]) -> str:
         return f"{v:.4g}" if isinstance(v, float) else str(v)
 
     line = dict(line)
-    head = f"{line.pop('row', ''):34}"
+    head = f"{line.pop('row', ''):44}"
     if "ci" in line:
         head += f"{one({'mean': line.pop('mean'), 'ci': line.pop('ci')}):24}"
     return head + "  ".join(f"{k} {one(v)}" for k, v in line.items())
