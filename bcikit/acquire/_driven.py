@@ -30,7 +30,7 @@ RATE_WRONG = 0.005
 FAINT_UV, HUGE_UV = 1e-3, 1e5  # an EEG's rms over 1 s beyond these: the unit is not µV
 FOREIGN_S = 60.0  # a driver's stamp this far off is not this computer's time
 SILENCE = "nothing comes: is the board off, out of reach, its battery empty?"
-TOLD_S = 1.0  # how often it is reckoned how long the driver held what it had read, over the last HELD packets
+TOLD_S = 1.0  # how often it is reckoned how long the driver held what it had read, over the last HELD times
 HELD = 4000
 
 
@@ -181,7 +181,7 @@ class Driven(Board):
         arrivals = data[layout.stamps] + (now - time.time())
         if np.all(np.abs(arrivals - now) < FOREIGN_S):
             arrivals = np.minimum(arrivals, now)
-            self._hold(now - arrivals, now)
+            self._hold(now - float(arrivals[-1]), now)
         else:
             arrivals = np.full(len(arrivals), now)
         rows = data[list(layout.rows)].T
@@ -197,9 +197,9 @@ class Driven(Board):
             self._came, self._state, self._note = now, "streaming", ""
         return bool(self._ready)
 
-    def _hold(self, seconds: np.ndarray, now: float) -> None:
-        """How long packets lay in the driver, from its stamp at parsing until they were asked for."""
-        self._held.extend(seconds.tolist())
+    def _hold(self, seconds: float, now: float) -> None:
+        """How long the newest packet lay in the driver, from its stamp at parsing until it was asked for."""
+        self._held.append(seconds)
         if now - self._told >= TOLD_S:
             p50, p99 = np.percentile(np.fromiter(self._held, float), (50, 99)) * 1000
             self._polling, self._told = (float(p50), float(p99)), now
