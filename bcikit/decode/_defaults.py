@@ -3,6 +3,6 @@
 DEFAULT = {
     "mi": "pyriemann:TangentSpace+sklearn:LogisticRegression",
     "ssvep": "flicker_tangent",
-    "p300": "pyriemann:XdawnCovariances+pyriemann:TangentSpace+sklearn:LogisticRegression",
-    "keys": "sklearn:LinearDiscriminantAnalysis(solver=lsqr,shrinkage=auto)",
+    "p300": "flashes",
+    "keys": "readiness",
 }

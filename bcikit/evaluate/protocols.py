@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -186,7 +187,9 @@ def fit(line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], train: Trials, 
 
 def stepped(decoder: Decoder, cut: Cut, wanted: np.ndarray) -> np.ndarray:
     """(wanted trials, classes): probabilities as the decoder gives them when it steps through trials of a run, its state
-    carried from one to the next. Folds that were shuffled are stepped in the order recorded."""
+    carried from one to the next. Folds that were shuffled are stepped in the order recorded. It may learn from the trials,
+    not from their labels; what it learns here it forgets."""
+    decoder = copy.copy(decoder)
     order = np.sort(wanted)
     s = cut.stream.but(rate=0.0, shape=cut.X.shape[1:])
     events = tuple(Event(k, "trial") for k in range(len(order)))
