@@ -1,0 +1,64 @@
+"""A line of stages as the decoder of FALCON, the benchmark of implants that must stay good: its four calls, and no more.
+
+    decoder = Falcon(Pipeline([trained]), stream)      # stream: the counts, as the benchmark bins them
+
+Source: B. M. Karpowicz et al., NeurIPS Datasets and Benchmarks, 2024 (FALCON); the interface is that of `BCIDecoder` there.
+Whatever the batch, each of its runs has a line of its own, so that none learns from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import WrongUse
+from ...core.pipeline import Pipeline, build
+from ...core.stream import Chunk, Stream
+
+
+class Falcon:
+    """reset(tags), predict(x) and observe(x) with x (runs, channels) of one bin, on_done(runs that ended)."""
+
+    def __init__(self, line: Pipeline, stream: Stream) -> None:
+        self.line, self.stream = line, stream
+        self._lines: list[Pipeline] = []
+        self._at: list[int] = []
+
+    def reset(self, dataset_tags: Sequence[Any] = ("",)) -> None:
+        """Begin anew, a run for each data set."""
+        self._lines, self._at = [], [0] * len(dataset_tags)
+        for _ in dataset_tags:
+            twin = build(self.line.recipe())
+            if not isinstance(twin, Pipeline):
+                raise WrongUse("FALCON's decoder is a Pipeline.")
+            twin.restore(self.line.learned())
+            twin.start(self.stream)
+            self._lines.append(twin)
+
+    def predict(self, neural_observations: Any) -> np.ndarray:
+        """(runs, outputs) of this bin; NaN where the line has nothing to say yet."""
+        x = np.atleast_2d(np.asarray(neural_observations, np.float32))
+        if len(x) != len(self._lines):
+            raise WrongUse(f"There are {len(self._lines)} runs, and {len(x)} were given.", do="Call reset(tags) first.")
+        return np.stack([self._step(i, row) for i, row in enumerate(x)])
+
+    def observe(self, neural_observations: Any) -> None:
+        """A bin of which nothing is asked."""
+        self.predict(neural_observations)
+
+    def on_done(self, dones: Any) -> None:
+        """These runs' trials ended: as behind a gap, what is remembered of the signal begins anew."""
+        for i in np.flatnonzero(np.asarray(dones)):
+            self._lines[int(i)].start(self.stream)
+            self._at[int(i)] = 0
+
+    def _step(self, run: int, row: np.ndarray) -> np.ndarray:
+        at = self._at[run]
+        self._at[run] += 1
+        line = self._lines[run]
+        y = line.step(
+            Chunk(np.ascontiguousarray(row[None]), at, at / self.stream.rate if self.stream.rate else float(at))
+        ).data
+        return y[-1] if len(y) else np.full(line.out.shape, np.nan, np.float32)

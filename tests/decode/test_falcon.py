@@ -1,0 +1,31 @@
+"""FALCON's four calls give what the line gives, whatever stands beside it in the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcikit.core.errors import WrongUse
+from bcikit.core.pipeline import Pipeline
+from bcikit.decode.kinematics._falcon import Falcon
+from bcikit.decode.kinematics.kalman import Kalman
+
+
+def test_a_batch_is_so_many_lines_and_done_begins_anew():
+    k, counts = next(Kalman.examples())
+    want = Pipeline([k]).run(counts).data
+    falcon = Falcon(Pipeline([k]), counts.stream)
+    falcon.reset(["a", "b"])
+    x = counts.data[:60]
+    got = np.stack([falcon.predict(np.stack([row, row * 0])) for row in x])
+    assert got.shape == (60, 2, 2) and got[:, 0].tobytes() == want[:60].tobytes()
+    falcon.on_done([True, False])
+    falcon.observe(np.stack([x[0], x[0]]))
+    again = falcon.predict(np.stack([x[1], x[1]]))
+    assert again[0].tobytes() == want[1].tobytes() and again[1].tobytes() != want[1].tobytes()
+
+
+def test_wrong_use_is_told():
+    k, counts = next(Kalman.examples())
+    with pytest.raises(WrongUse, match="0 runs, and 1"):
+        Falcon(Pipeline([k]), counts.stream).predict(counts.data[0])
