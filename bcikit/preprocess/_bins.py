@@ -21,6 +21,8 @@ class Binned(Stage):
     """Sums over bins that stand on the stream's own index; one that is cut short by a start is left out. What is NaN is left
     out of a bin; where more than half of it is NaN, so is the bin."""
 
+    holds = False  # what is left out need not be held
+
     def begin(self, s: Stream, width: float, part: str) -> None:
         """To be called in `setup`, with the bins' width in seconds."""
         flat(s, part)
@@ -34,10 +36,15 @@ class Binned(Stage):
         """Add the rows of x to the sums."""
         kernels.sums(x, self._sums)
 
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        return self.ticks(x, np.arange(len(x)))  # bins of one sample
+
     def ticks(self, x: np.ndarray, due: np.ndarray) -> np.ndarray:
         hop, first, at, done = self.grid.p, int(due[0]) if len(due) else len(x), 0, []
+        good = np.isfinite(x)
+        self.bad = None if good.all() else ~good
         if self.bad is not None:
-            x = np.where(self.bad, np.float32(0), x)
+            x = np.where(good, x, np.float32(0))
         while at < len(x):
             end = min(at + hop - (self.at + at) % hop, len(x))  # of the bin, or of what has come of it
             self.add(x[at:end])

@@ -71,8 +71,14 @@ class Spikes(Stage):
         if len(self.columns) != x.shape[1]:
             x = np.take(x, self.columns, axis=1)
             bad = None if bad is None else np.take(bad, self.columns, axis=1)
-        if bad is None and self.ready:
-            return kernels.crossings(x, self._own, self.at, self.rule)
+        if bad is None:
+            if self.ready:
+                return kernels.crossings(x, self._own, self.at, self.rule)
+            hop, missing = int(self.rule[0]), self.rule[1] - self._own[4]  # looks before the threshold is known
+            known = np.where(missing > 0, hop * missing - self.at % hop, 0)  # the row from which on it is
+            y = kernels.crossings(x, self._own, self.at, self.rule)
+            y[np.arange(len(x))[:, None] < known] = np.nan
+            return y
         y, hop, at = np.empty_like(x), int(self.rule[0]), 0
         while at < len(x):  # up to each look: what is not known is NaN, and no look is had at what is bad
             end = min(at + hop - (self.at + at) % hop, len(x))

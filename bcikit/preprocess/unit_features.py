@@ -137,7 +137,7 @@ class UnitFeatures(Stage):
             band._until -= end - at
         if not counts:  # what the stages would have seen last, should the next sample be NaN
             band._last = kernels.less(x[-1:], self.scales, offset[-1:])[0]
-            self.spikes._last = self.sbp._last = self.spikes._own[0] * np.float32(self.spikes.rule[3])
+            self.spikes._last = self.spikes._own[0] * np.float32(self.spikes.rule[3])
 
     def _slowly(self, x: np.ndarray) -> np.ndarray:
         if self.reference == "none" and x.dtype.kind == "i":

@@ -166,6 +166,13 @@ def test_a_bin_leaves_out_what_is_not_there():
     np.testing.assert_array_equal(out.data, [[20, 20], [20, np.nan]])
 
 
+def test_a_bin_of_one_sample_is_that_sample():
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    x[2, 1] = np.nan
+    got = Pipeline([Sbp(width=0.001, measure="rms")]).run(recording(broadband(2, 250.0), x), [1, 2, 0, 3]).data
+    np.testing.assert_array_equal(got, x)
+
+
 def test_only_bins_that_hide_the_waveform_are_features():
     raw = Label(Level.RAW)
 
