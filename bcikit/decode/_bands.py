@@ -23,17 +23,17 @@ class Bands(Decoder):
     add `scores`, other features of a trial.
 
     A trial's bands are filtered causally within it; each band's covariance (OAS) is recentred: whitened by the mean of its
-    run's trials so far, beginning with a prior from the runs before; the scores lose their mean likewise. The prior counts
-    as many trials as the differences between those runs tell (the variance of trials within a run beside theirs), or as
-    `prior` says where one run alone was seen. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
-    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with the prior.
+    run's trials so far, beginning with the mean of the runs that it learnt from; the scores lose their mean likewise. The
+    mean of those runs counts as many trials as the differences between them tell (the variance of trials within a run
+    beside theirs), and `prior` at most. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
+    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
     """
 
     order = 1
     warm = 1.0  # s
 
     strength: Annotated[float, Setting("of the logistic regression's weights: more fits closer", low=1e-6, high=1e6)] = 0.01
-    prior: Annotated[float, Setting("trials that the mean of one earlier run counts for", low=0, high=1e6)] = 8.0
+    prior: Annotated[float, Setting("trials that the mean of the runs before counts for, at most", low=0, high=1e6)] = 8.0
     rate: Annotated[float, Setting("of the samples of a trial, where `fit` is not told the stream", "Hz", low=0)] = 0.0
 
     # -- what an author writes
@@ -92,10 +92,9 @@ class Bands(Decoder):
             T[k] = riemann.tangent(C[k], riemann.whitener(M)).reshape(len(k), -1)
             S[k] -= level
         self.center_, self.level_ = riemann.mean(means), levels.mean(axis=0)
-        spread = np.maximum(S.std(axis=0), 1e-12)
+        self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), np.maximum(S.std(axis=0), 1e-12)
         apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
-        self.worth_ = np.array([self._worth(T, apart), self._worth(S / spread, (levels - self.level_) / spread)])
-        self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), spread
+        self.worth_ = np.array([self._worth(T, apart), self._worth(S / self.scale_, (levels - self.level_) / self.scale_)])
         F = np.hstack([T / self.spread_, self.gain * S / self.scale_])
         model = LogisticRegression(C=self.strength, max_iter=2000).fit(F, y)
         both = len(model.coef_) == 1  # of two classes it weighs one
@@ -103,10 +102,11 @@ class Bands(Decoder):
         self.bias_: np.ndarray = np.r_[-model.intercept_, model.intercept_] / 2 if both else model.intercept_
 
     def _worth(self, within: np.ndarray, apart: np.ndarray) -> float:
-        """The trials that what is known of earlier runs counts for: (trials, features) and (runs, features), centred."""
+        """The trials that the mean of earlier runs counts for; from (trials, features) and (runs, features), centred."""
         if len(apart) == 1 or not apart.size:
             return float(self.prior)
-        return float((within**2).sum(axis=1).mean() / max((apart**2).sum() / (len(apart) - 1), 1e-12))
+        differ = (apart**2).sum() / (len(apart) - 1)
+        return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), self.prior))
 
     def prepare(self, s: Stream) -> None:
         self._means, self._level, self._count = self.center_.copy(), self.level_.copy(), self.worth_.copy()
