@@ -26,6 +26,7 @@ class Matching(Decoder):
     Raises WrongUse where a class has neither flicker nor the only place for rest, or the rate is unknown or too low.
     """
 
+    exempt = {**Decoder.exempt, "setting hz": "no class may lack its flicker; tests/decode/test_ssvep.py tells by it"}  # noqa: RUF012
     paradigm = "ssvep"
     warm = 0.5  # s that only fill the filters
     taught = True  # whether there is something to teach

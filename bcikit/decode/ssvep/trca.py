@@ -37,10 +37,8 @@ class Trca(Matching):
 
     @classmethod
     def examples(cls) -> Iterator[Any]:
-        X, y, source = simulated((9.0, 12.0), 380, 1.6, locked=True)
-        yield cls(hz=("class 0:9", "class 1:12"), rate=128).fit(X[:60], y[:60]), source
-        X, y, source = simulated((0.0, 9.0, 12.0), 380, 1.6, locked=True)
-        yield cls(hz=("class 1:9", "class 2:12"), rate=128, corners=(6, 14), ensemble=False).fit(X[:60], y[:60]), source
+        X, y, source = simulated((0.0, 9.0, 12.0), 380, 1.2, locked=True)
+        yield cls(hz=("class 1:9", "class 2:12"), rate=128, corners=(6, 14)).fit(X[:60], y[:60]), source
 
 
 def related(X: np.ndarray) -> np.ndarray:
