@@ -33,7 +33,7 @@ class Gather(Stage):
 
     holds = False
     exempt = {  # noqa: RUF012
-        "faults_leave_no_trace": "a choice that a fault moved moves those behind it; tests/decode/test_map.py shows the rest",
+        "faults_leave_no_trace": "a choice that a fault moved moves those behind; tests/decode/test_map.py shows the rest",
     }
 
     def setup(self, s: Stream) -> Stream:
