@@ -29,6 +29,7 @@ from ._mover import PRIORITY, favour
 from ._slot import Panel
 from ._spec import Felt
 from ._supervisor import Cause, Command, Seen, Supervisor
+from ._watch import gone, stopped
 
 LINGER_S = 0.5  # at rest for so long before device and supervisor end
 START_S = 20.0  # for the device to report
@@ -100,9 +101,9 @@ class Guardian:
 
     def _step(self, now: float) -> None:
         sup = self.sup
-        if not self.sup.orphan[0] and _stopped(self.parent):
+        if not self.sup.orphan[0] and stopped(self.parent):
             sup.orphan[:] = True
-        elif sup.orphan[0] and not self.leaving and not _gone(self.pidfd) and not _stopped(self.parent):
+        elif sup.orphan[0] and not self.leaving and not gone(self.pidfd) and not stopped(self.parent):
             sup.orphan[:] = False  # it was stopped and goes on
         count, c = self.panel.command.read()
         command = None
@@ -128,7 +129,7 @@ class Guardian:
 
     def _done(self) -> bool:
         """Nobody commands any more, and the device has been at rest for a while (or is gone)."""
-        ended = self.leaving or _gone(self.pidfd)
+        ended = self.leaving or gone(self.pidfd)
         return ended and (time.monotonic() - self.rested > LINGER_S or self.mover.poll() is not None)
 
     def _talk(self, one: socket.socket) -> None:
@@ -174,19 +175,6 @@ def _door(device: str) -> socket.socket:
     os.chmod(path, 0o600)
     listener.listen(4)
     return listener
-
-
-def _gone(pidfd: int) -> bool:
-    return bool(select.select([pidfd], [], [], 0)[0])
-
-
-def _stopped(pid: int) -> bool:
-    """Whether a process was stopped by a signal or a debugger."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as f:
-            return f.read().rpartition(b")")[2][1:2] in b"Tt"
-    except OSError:
-        return True
 
 
 def main(control_fd: int) -> None:

@@ -155,9 +155,9 @@ def hostile(sup, copies, seconds, seed):
 
 
 def test_no_hostile_decoder_breaks_a_limit(tmp_path):
-    sup = Supervisor(limits(tmp_path), SPEC, PERIOD, copies=2000)
+    sup = Supervisor(limits(tmp_path), SPEC, PERIOD, copies=1000)
     sup.take(1)
-    oracle, moved = hostile(sup, 2000, 4.0, seed=0)
+    oracle, moved = hostile(sup, 1000, 2.0, seed=0)
     assert oracle.violations == 0
     assert moved.mean() > 0.5  # what never moves breaks nothing
 
@@ -304,7 +304,7 @@ def test_replayed_commands_count_as_none(rig):
 def test_data_from_the_future_are_refused(rig):
     rig.deaf = True
     rig.command = Command.of([0.2, 0, 0, 0.5], 10_000, rig.now + 60, rig.now)
-    assert np.allclose(rig.run(1.0)[:3], 0)
+    assert np.allclose(rig.run(0.45)[:3], 0)  # sooner than anything else would stop it
 
 
 def test_the_second_controller_is_refused(rig):
@@ -316,8 +316,7 @@ def test_the_second_controller_is_refused(rig):
 
 def test_an_emergency_stop_is_latched_until_a_person_resets_it(rig):
     rig.sup.stop()
-    rig.run(3.0)
-    assert np.allclose(rig.run(5.0)[:3], 0)
+    assert np.allclose(rig.run(1.5)[:3], 0)
     with pytest.raises(WrongUse, match="by a person"):
         rig.sup.reset(" ")
     assert rig.sup.reset("R. Ortiz") == "R. Ortiz reset estop"
