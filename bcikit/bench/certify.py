@@ -1,0 +1,140 @@
+"""The timing certificate of a machine: expected and observed time of each event in the chain, from board to device, and
+whether each application may be run here. After BCI2000: J. A. Wilson et al., A procedure for measuring latencies in
+brain-computer interfaces, IEEE Trans. Biomed. Eng. 57:1785-1797, 2010.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..acquire.rendered import Rendered
+from ..acquire.synthetic import Synthetic
+from ..core.errors import WrongUse
+from ..core.loop import Gate
+from ..effectors.drones import Drones
+from ..ethics import keys
+from . import latency
+from ._measure import machine
+from ._rig import Measured, measure
+
+ABOUT = "certificate"  # what a signature is for
+CHANNELS = 192
+
+# What each application needs, ms at the 99th percentile: the whole chain from the newest sample of a bin to the effector.
+NEEDS = {
+    "implant cursor": ("implant", 20.0, "one bin of 20 ms: a command is there before the next"),
+    "SSVEP": ("eeg", 50.0, "a twentieth of a decision of 1 s"),
+    "P300": ("eeg", 10.0, "flashes are told apart at 10 ms"),
+    "neurofeedback": ("eeg", 100.0, "seen as at once"),
+}
+SUPERVISED_MS = 30.0  # a command at the device behind its supervisor: two steps of each
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event: what was expected of it and what was seen, milliseconds; passed is None where nothing could be measured."""
+
+    application: str
+    event: str
+    expected_ms: float
+    p50_ms: float
+    p99_ms: float
+    passed: bool | None
+    note: str = ""
+
+
+def certify(seconds: float, gate: Gate) -> Iterator[Line]:
+    """A line for each application and event. The signals and the device are simulated, the time is real."""
+    found = {
+        "implant": measure(Rendered(n=CHANNELS), latency.implant_line(CHANNELS)(), gate, seconds),
+        "eeg": measure(Synthetic(chunk=0.004), latency.eeg_line(), gate, seconds),
+    }
+    device = commanded(seconds, gate) if hasattr(os, "pidfd_open") else None
+    for application, (chain, expected, why) in NEEDS.items():
+        yield from _parts(application, found[chain])
+        yield _line(application, "board to effector", expected, found[chain].ms, why)
+    if device is None:
+        yield Line("effectors", "command to device", SUPERVISED_MS, np.nan, np.nan, None, "needs Linux")
+    else:
+        yield _line("effectors", "command to device", SUPERVISED_MS, device, "through the supervisor, two processes")
+    yield Line("page", "display", np.nan, np.nan, np.nan, None, "not measured: no browser takes part")
+
+
+def _line(application: str, event: str, expected: float, ms: np.ndarray, note: str) -> Line:
+    if not len(ms):
+        return Line(application, event, expected, np.nan, np.nan, None, "nothing came")
+    p50, p99 = np.percentile(ms, (50, 99))
+    return Line(application, event, expected, float(p50), float(p99), bool(p99 <= expected), note)
+
+
+def _parts(application: str, found: Measured) -> Iterator[Line]:
+    """What of it each place took, medians; they bear no verdict of their own."""
+    for name, ms in found.parts.items():
+        yield Line(application, name, np.nan, ms, np.nan, None)
+
+
+def commanded(seconds: float, gate: Gate) -> np.ndarray:
+    """ms from a command's being written to the device's acting on it, simulated drones told to go and to stop in turn."""
+    drones, source = Drones(), Drones.commands()
+    permit = gate.open(drones, source.stream)
+    client = drones._client
+    took: list[float] = []
+    try:
+        if client is None:
+            return np.array(took)
+        end = time.monotonic() + max(seconds, 2.0)
+        names, k = len(drones.spec.names), 0
+        while time.monotonic() < end:
+            k += 1
+            want = 0.3 if k % 2 else -0.3
+            before, began = client.panel.felt.read()[1][3], time.monotonic()
+            values = np.zeros(names)
+            values[0] = want
+            client.send(values, began)
+            while time.monotonic() < began + 0.1:
+                felt = client.panel.felt.read()[1]
+                if (felt[3] - before) * want > 1e-6 and not felt[1]:
+                    took.append((felt[0] - began) * 1000)
+                    break
+                time.sleep(0.0005)
+            time.sleep(0.04)
+    finally:
+        permit.close()
+    return np.array(took[5:])  # at the start it waits until nothing has been wrong for a while
+
+
+def report(lines: list[Line], seconds: float, when: str) -> bytes:
+    """The certificate as JSON, signed by this device over everything else in it."""
+    doc = {"bcikit": "timing certificate", "when": when, "seconds": seconds, "machine": machine(), "simulated": True}
+    doc |= {"lines": [{k: _plain(v) for k, v in asdict(x).items()} for x in lines]}
+    doc |= {"pass": {a: all(x.passed for x in lines if x.application == a and x.passed is not None) for a in NEEDS}}
+    return json.dumps({**doc, "signature": keys.sign(_signed(doc), ABOUT)}, indent=1).encode()
+
+
+def genuine(raw: bytes) -> dict[str, Any]:
+    """The certificate, if this device signed it and nothing was changed since. Raises WrongUse."""
+    try:
+        doc = json.loads(raw)
+        signature = doc.pop("signature")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise WrongUse("This is no timing certificate.") from None
+    if not keys.verify(_signed(doc), ABOUT, signature):
+        raise WrongUse("This certificate is not as this device signed it.", "It was changed, or made on another machine.")
+    return dict(doc)
+
+
+def _signed(doc: dict[str, Any]) -> bytes:
+    return json.dumps(doc, sort_keys=True).encode()
+
+
+def _plain(v: Any) -> Any:
+    if isinstance(v, float):
+        return None if np.isnan(v) else round(v, 3)
+    return v
