@@ -10,13 +10,14 @@ import numpy as np
 
 from .. import kernels
 from ..core.parts import Setting, Stage
-from ..core.stream import Stream
+from ..core.stream import Chunk, Event, Stream
 from ._design import notch, notch_gain
 from ._filter import Filter
 from ._signals import CHANNELS, below_nyquist, noted
 
 LOOK_S = 0.1  # how often the frequency is corrected
 PULL = 0.25  # by how much of what was seen
+TOLD = 10  # looks from one telling to the next
 
 
 @dataclass(eq=False)
@@ -27,7 +28,8 @@ class Notch(Filter):
     are steered: each is a canceller with a cosine and a sine as references (Widrow et al., Adaptive noise cancelling, Proc.
     IEEE 63, 1975), which at a fixed frequency equals that notch (Glover, Adaptive noise cancelling applied to sinusoidal
     interferences, IEEE Trans. ASSP 25, 1977); every 0.1 s their frequency is corrected by how the mains' phase has turned
-    since, in all channels together, up to `follow` Hz from `mains`.
+    since, in all channels together, up to `follow` Hz from `mains`. Then an event `mains` every second tells what was taken:
+    its amplitude (peak, mean over channels, in the unit of the stream) and its frequency, as "3.1 at 49.98 Hz".
     The stated delay is the group delay at half the mains frequency. Where the mains is not below half the stream's rate
     nothing can be taken out: the samples pass as they are, and `info["notes"]` says so.
     """
@@ -61,7 +63,13 @@ class Notch(Filter):
             self._at = 0  # samples since then
             self._was = np.zeros((2, len(self.columns)))  # the mains in the signal at the last look
             self._refs = self._references()
+            self._looks = self._done = 0  # looks, and samples
         return out
+
+    def step(self, c: Chunk) -> Chunk:
+        self.told: list[Event] = []
+        out = super().step(c)
+        return out.but(events=(*out.events, *self.told)) if self.told else out
 
     def prime(self, columns: np.ndarray, values: np.ndarray) -> None:
         if self.follow and len(self.multiples):
@@ -78,7 +86,7 @@ class Notch(Filter):
             n = min(len(x) - at, self.hop - self._at)
             refs = self._refs[self._at : self._at + n]
             pieces.append(kernels.steered(x[at : at + n], refs, self._state, self._base, self.gain))
-            at, self._at = at + n, self._at + n
+            at, self._at, self._done = at + n, self._at + n, self._done + n
             if self._at == self.hop:
                 self._look()
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -98,6 +106,10 @@ class Notch(Filter):
         self._hertz = min(max(hertz, self.mains - self.follow), self.mains + self.follow)
         self._was = now.copy()
         self._at = 0
+        self._looks += 1
+        if self._looks % TOLD == 0:
+            index, peak = (self._begin or 0) + self._done - 1, float(np.hypot(*now).mean())
+            self.told.append(Event(index, "mains", f"{peak:.3g} at {self._hertz:.2f} Hz"))
         self._refs = self._references()
 
     @classmethod

@@ -7,6 +7,7 @@ import pytest
 from scipy import signal as sp
 
 from bcikit import WrongUse
+from bcikit.core.label import SIMULATED
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Channel, Chunk, Event, Recording, Stream, recording
 from bcikit.preprocess import _design
@@ -313,3 +314,14 @@ def test_an_event_and_the_time_pass_unchanged():
     c = Chunk(np.zeros((10, 4), np.float32), 30, 1.25, (Event(31.5, "tap"),))
     out = stage.step(c)
     assert (out.first, out.time, out.events) == (30, 1.25, (Event(31.5, "tap"),))
+
+
+def test_a_notch_that_follows_tells_what_it_took():
+    t = np.arange(5000) / 250
+    x = np.random.default_rng(0).normal(0, 1, (5000, 2)) + 7 * np.sin(2 * np.pi * 49.8 * t)[:, None]
+    s = Stream("simulated mains", 250.0, (Channel("C3"), Channel("C4")), label=SIMULATED)
+    out = Pipeline([Notch(follow=0.5)]).run(recording(s, x.astype(np.float32)))
+    told = [e for e in out.events if e.name == "mains"]
+    assert [e.index for e in told] == [250 * k - 1 for k in range(1, 21)]
+    peak, hertz = (float(v) for v in told[-1].value.removesuffix(" Hz").split(" at "))
+    assert peak == pytest.approx(7, abs=0.3) and hertz == pytest.approx(49.8, abs=0.02)
