@@ -92,22 +92,30 @@ def evaluation(seconds: float, people: int = 2) -> Iterator[dict[str, Any] | str
             base = np.array(next(iter(took.values())))
             apart = {n: max(abs(scores[n][k] - v) for k, v in next(iter(scores.values())).items()) for n in scores}
             for n, its in took.items():
-                ratio = float(np.median(base / its)) if len(its) == len(base) else float(np.median(base) / np.median(its))
-                yield {"name": n, "s": float(np.median(its)), "rounds": len(its), "ratio": ratio, "score_apart": apart[n]}
-            mine = list(took)[1]
+                each = np.array(its)
+                ratio, cpu = np.median(base, axis=0) / np.median(each, axis=0)
+                s, cpu_s = np.median(each, axis=0)
+                row = {"name": n, "s": float(s), "cpu_s": float(cpu_s), "rounds": len(its), "ratio": float(ratio)}
+                yield {**row, "ratio_cpu": float(cpu), "score_apart": apart[n]}
+            mine = np.median(base / np.array(took[list(took)[1]]), axis=0)
             yield {
                 "bench": "evaluate",
                 "kind": kind,
                 "people": people,
-                "ratio": float(np.median(base / took[mine])),
-                "score_apart": apart[mine],
+                "ratio": float(mine[0]),
+                "ratio_cpu": float(mine[1]),
+                "score_apart": apart[list(took)[1]],
                 "simulated": True,
             }
 
 
-def raced(does: dict[str, Callable[[], dict[str, float]]], seconds: float) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """{name: seconds of each round}, {name: {person: score}}; they take turns, each from a cold cache."""
-    took: dict[str, list[float]] = {n: [] for n in does}
+Took = dict[str, list[tuple[float, float]]]
+
+
+def raced(does: dict[str, Callable[[], dict[str, float]]], seconds: float) -> tuple[Took, dict[str, Any]]:
+    """{name: seconds, and seconds of the processor, of each round}, {name: {person: score}}; they take turns, each from a
+    cold cache."""
+    took: Took = {n: [] for n in does}
     scores: dict[str, Any] = {}
     for do in does.values():  # what is imported on first use is no part of the work
         do()
@@ -115,9 +123,9 @@ def raced(does: dict[str, Callable[[], dict[str, float]]], seconds: float) -> tu
     while time.perf_counter() < end or min(map(len, took.values())) < 3:
         for n, do in does.items():
             sets._read.cache_clear()
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             scores[n] = do()
-            took[n].append(time.perf_counter() - began)
+            took[n].append((time.perf_counter() - began, time.process_time() - busy))
     return took, scores
 
 
@@ -229,14 +237,14 @@ def once():
 once()
 took = []
 for _ in range(3):
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     scores = once()
-    took.append(time.perf_counter() - began)
+    took.append((time.perf_counter() - began, time.process_time() - busy))
 print(json.dumps([took, scores]))
 """
 
 
-def moabb(folder: Path, kind: str, people: int) -> tuple[list[float], dict[str, float]]:
+def moabb(folder: Path, kind: str, people: int) -> tuple[list[tuple[float, float]], dict[str, float]]:
     """MOABB's within-session evaluation of the same files, in its own environment; its folds are its own."""
     one = {f"{k}_NUM_THREADS": "1" for k in ("OMP", "OPENBLAS", "MKL")}
     args = [str(folder), kind, str(people), str(RUNS), str(folder / "moabb")]
