@@ -14,7 +14,7 @@ import click
 from ..core.errors import NotConsented
 from ..core.label import Label
 from ..core.loop import Loop
-from ..core.parts import Report
+from ..core.parts import Board, Report
 from ..core.pipeline import Pipeline
 from ..core.session import Session
 from ..effectors.console import Console
@@ -33,6 +33,7 @@ def go(session: Session) -> None:
     board, line, gate = session.board, Pipeline(session.stages), Gate()
     if board.live:
         board.label = allowed(gate, session.subject, [sink.kind for sink, _ in session.sinks])
+    _pinned(board)
     foreign = [s.part_name() for s in session.stages if not type(s).__module__.startswith("bcikit.")]
     if foreign and tier() == 2:
         raise NotConsented(
@@ -65,6 +66,29 @@ def go(session: Session) -> None:
         report = loop.run(session.seconds)
     if not any(isinstance(view, Jsonl) for view in views):
         _say(_last_word(report, files))
+
+
+def _pinned(board: Board) -> None:
+    """Raises NotConsented where a stream of the network would be read that the policy does not name."""
+    from ..ethics.consent import Consent
+
+    consent = Consent()
+    peers = consent.facts().policy.peers if (consent.home / "consent.db").exists() else ()
+    for recipe in _all(board.recipe()) if peers else ():
+        if recipe.get("board") == "lsl" and recipe.get("source_id") not in peers:
+            raise NotConsented(
+                "The policy lets streams of the network be read by their source_id alone.",
+                f"It names {', '.join(peers)}.",
+                f"--board lsl --opt source_id={peers[0]}",
+            )
+
+
+def _all(value: object) -> Iterator[dict]:
+    """Every table in a recipe, itself and those within."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _all(inner)
 
 
 def tier() -> int:

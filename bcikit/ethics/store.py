@@ -289,6 +289,7 @@ class Store:
             epoch.ring()  # from here on every send waits for this change to be done
             yield kept, epoch
             self._write(kept)
+            epoch.ring()  # for whoever opened in between, and decided by what was
             if kept.epoch != epoch.count():
                 self._stop(epoch, kept.epoch)
             after(kept, epoch.bell())

@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 
 from bcikit import Label, Level, NotConsented, WrongUse
+from bcikit.cli import main as cli
 from bcikit.ethics.consent import Consent, Facts
 from bcikit.ethics.gate import Gate
 from bcikit.ethics.judge import judge
@@ -392,3 +393,11 @@ def test_nothing_malformed_is_ever_allowed():
 @pytest.mark.soak
 def test_nothing_malformed_is_ever_allowed_a_million_times():
     assert fuzz(1_000_000 if os.environ.get("BCIKIT_SOAK") else 20_000, 1) == []
+
+
+@pytest.mark.parametrize("board", ["lsl --opt name=EEG", "synthetic --markers lsl:Markers"])
+def test_streams_of_the_network_are_read_by_pinned_ids_alone_where_the_policy_says_so(board, capsys):
+    Consent().use_policy('version = 1\npeers = ["amp-1"]\n')
+    Consent().grant("S1", "research", ["view"])
+    assert cli.main(f"stream --board {board} --json --seconds 1 --subject S1".split()) == 3
+    assert "source_id=amp-1" in capsys.readouterr().err

@@ -1,0 +1,142 @@
+"""Revocations at thousands of random moments, while producers send without pause: nothing is emitted after one returned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from bcikit import Channel, Chunk, Label, NotConsented, Sink, Stream
+from bcikit.ethics.consent import Consent
+from bcikit.ethics.gate import Gate
+from bcikit.ethics.home import home
+
+SOAK = bool(os.environ.get("BCIKIT_SOAK"))
+S1 = Label(subjects=frozenset({"S1"}), purposes=frozenset({"research"}))
+STREAM = Stream("s", 250.0, (Channel("a"),), label=S1)
+CHUNK = Chunk(np.zeros((1, 1), np.float32), 0)
+
+
+class Heard(Sink):
+    kind = "view"
+
+    def __init__(self):
+        self.last, self.count, self.safe_said = 0.0, 0, False
+
+    def send(self, c):
+        self.last = time.perf_counter()
+        self.count += 1
+
+    def safe(self):
+        self.safe_said = True
+
+
+def storm(turns, threads, seed):
+    """(emissions after revoke returned, seconds that each revoke took, sends in all)."""
+    rng, late, took, sends = np.random.default_rng(seed), 0, [], 0
+    consent = Consent()
+    for _ in range(turns):
+        consent.grant("S1", "research", ["view"])
+        sinks = [Heard() for _ in range(threads)]
+        permits = [Gate().open(s, STREAM) for s in sinks]
+
+        def pump(permit):
+            with suppress(NotConsented):
+                while True:
+                    permit.send(CHUNK)
+
+        pumps = [threading.Thread(target=pump, args=(p,)) for p in permits]
+        for p in pumps:
+            p.start()
+        time.sleep(rng.uniform(0, 0.004))
+        began = time.perf_counter()
+        consent.revoke("S1")
+        returned = time.perf_counter()
+        took.append(returned - began)
+        for p in pumps:
+            p.join(30)
+        late += sum(s.last > returned for s in sinks)
+        sends += sum(s.count for s in sinks)
+        assert all(s.safe_said for s in sinks)
+        consent.forget("S1")  # so that a thousand receipts are not read each time
+    return late, took, sends
+
+
+def test_nothing_is_emitted_after_a_revocation_returned():
+    late, _, sends = storm(30, 2, 0)
+    assert late == 0 and sends > 60
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_nothing_is_emitted_after_ten_thousand_revocations():
+    late, took, sends = storm(10_000 if SOAK else 20, 2, 1)
+    p50, p99, worst = np.percentile(took, (50, 99, 100)) * 1000
+    print(f"{len(took)} revocations, {sends} sends, {late} late; revoke p50 {p50:.1f} ms, p99 {p99:.1f}, worst {worst:.1f}")
+    assert late == 0
+
+
+SENDER = (
+    "import os, sys, time; sys.path.insert(0, sys.argv[1]); import test_storms as t\n"
+    "class Out(t.Sink):\n    kind = 'view'\n    def send(self, c): os.write(1, b'%.9f\\n' % time.monotonic())\n"
+    "while True:\n    try:\n        p = t.Gate().open(Out(), t.STREAM)\n        while True: p.send(t.CHUNK)\n"
+    "    except t.NotConsented: time.sleep(0.001)\n"
+)
+
+
+def test_a_sender_in_another_process_stops_each_time(tmp_path):
+    consent, out = Consent(), tmp_path / "out"
+    consent.grant("S1", "research", ["view"])
+    quiet = []
+    with out.open("wb") as file:
+        args = [sys.executable, "-c", SENDER, str(__file__).rpartition("/")[0]]
+        child = subprocess.Popen(args, stdout=file, stderr=subprocess.DEVNULL)
+    try:
+        rng = np.random.default_rng(0)
+        until = time.monotonic() + 30
+        while out.stat().st_size < 100 and time.monotonic() < until:
+            time.sleep(0.01)
+        for _ in range(100 if SOAK else 15):
+            time.sleep(rng.uniform(0, 0.02))
+            consent.revoke("S1")
+            began = time.monotonic()
+            time.sleep(0.01)
+            quiet.append((began, time.monotonic()))
+            consent.forget("S1")
+            consent.grant("S1", "research", ["view"])
+    finally:
+        child.kill()
+        child.wait()
+    sent = np.array([float(x) for x in out.read_text().split()[:-1]])
+    assert len(sent) > 50
+    assert sum(((sent > a) & (sent < b)).sum() for a, b in quiet) == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_three_hundred_revocations_killed_at_any_moment_bring_no_grant_back():
+    consent, rng, gone = Consent(), np.random.default_rng(2), 0
+    code = (
+        "from bcikit.ethics.consent import Consent\n"
+        "print('go', flush=True); Consent().revoke('S1'); print('done', flush=True)"
+    )
+    for _ in range(300 if SOAK else 5):
+        consent.grant("S1", "research", ["view"])
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        child.stdout.readline()
+        time.sleep(rng.uniform(0, 0.12))
+        child.kill()
+        returned = "done" in child.stdout.read()
+        child.wait()
+        child.stdout.close()
+        left = [g for g in consent.grants() if g.subject == "S1"]
+        assert not (returned and left)
+        gone += not left
+        consent.forget("S1")
+    assert (gone or not SOAK) and (home() / "consent.db").exists()
