@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from ..core.errors import NotConsented
+from ..core.find import parse
 from ..core.label import Label
 from ..core.loop import Loop
 from ..core.parts import Board, Report
@@ -84,10 +85,13 @@ def _pinned(board: Board) -> None:
 
 
 def _all(value: object) -> Iterator[dict]:
-    """Every table in a recipe, itself and those within."""
+    """The recipes of a board and of those within it, which may be written NAME:key=value."""
     if isinstance(value, dict):
         yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        value = [v for k, v in value.items() if k != "board"]
+    if isinstance(value, str) and value.partition(":")[0] == "lsl":
+        yield parse("board", value).recipe()
+    for inner in value if isinstance(value, (list, tuple)) else ():
         yield from _all(inner)
 
 
