@@ -90,6 +90,22 @@ def test_without_labels_it_learns_what_it_would_learn_with_them(how):
     assert min(np.corrcoef(b[20:, i], test[20:, i])[0, 1] for i in (0, 1)) > 0.75
 
 
+@pytest.mark.parametrize("how", ["rti", "prit"])
+def test_what_turns_round_is_not_taken_over(how):
+    """The guardian: where the cursor went the other way than was decoded, the guess is of something else."""
+    cursor, target, push, selected = drive(120, noise=0.0)
+    x, size = counts(push), np.full(len(push), 0.05)
+    decoder = Steering().fit_use(x, cursor, target, size, push, STEP)
+    before = decoder.K_.copy()
+    wrong = -cursor if how == "rti" else cursor
+    said = decoder.predict(x) if how == "rti" else -decoder.predict(x)
+    with pytest.raises(WrongUse, match=r"does not take over|cannot guess"):
+        decoder.fit_guess(how, x, wrong, size, said, selected, STEP)
+    assert np.array_equal(decoder.K_, before)
+    decoder.fit_guess(how, x, cursor, size, decoder.predict(x), selected, STEP)
+    assert not np.array_equal(decoder.K_, before)
+
+
 def test_too_little_changes_nothing_and_does_not_end_the_loop():
     stage, _ = next(Steering.examples())
     before = stage.K_.copy()

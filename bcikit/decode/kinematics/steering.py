@@ -27,6 +27,7 @@ SCREEN = (
 TEACHERS = ("towards", "refit", "rti", "prit")
 SURE_S = 20.0  # of use in which the target could be guessed, the least to learn from without labels
 ENOUGH_S = 4.0  # of a known intention, the least to learn from
+AGREE = 0.3  # correlation with what was decoded, below which a guess is not taken over
 SPREAD = 0.5  # of an intention along one axis, to a full push
 
 
@@ -74,13 +75,24 @@ class Steering(Kalman):
         return self.fit_push(X, push, weight, step_s, cursor)
 
     def fit_guess(self, how: str, X: Any, cursor: Any, size: Any, velocity: Any, selected: Any, step_s: float) -> Self:
-        """Learn from use whose targets nobody knows, by `rti` or `prit`; selected (bins): True where something was."""
+        """Learn from use whose targets nobody knows, by `rti` or `prit`; selected (bins): True where something was. Raises
+        WrongUse, and stays as it was, where too little could be guessed, or what came of it contradicts what was decoded:
+        so self-training that collapses or turns round is not taken over."""
         how_sure = chosen(cursor, selected, step_s) if how == "rti" else inferred(cursor, velocity, selected, step_s)
         target, sure = how_sure
         push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
         if (weight * sure).sum() * step_s < SURE_S:
             raise WrongUse("steering cannot guess what was intended.", "Too little was used, or it was too unsure.")
-        return self.fit_push(X, push, weight * sure, step_s, cursor)
+        before = self.learned()
+        self.fit_push(X, push, weight * sure, step_s, cursor)
+        if np.any(velocity) and _agreement(self.predict(self._less(X, cursor)), velocity) < AGREE:
+            self.restore(before)
+            raise WrongUse("steering does not take over what it guessed.", "It contradicts what was decoded until now.")
+        return self
+
+    def _less(self, X: Any, cursor: Any) -> np.ndarray:
+        """X (bins, channels) without what the cursor's position explains."""
+        return np.asarray(X, float) - np.asarray(cursor, float) @ self.position_.T
 
     def fit_push(
         self, X: Any, push: np.ndarray, weight: np.ndarray, step_s: float, cursor: np.ndarray | None = None
@@ -196,6 +208,12 @@ class Steering(Kalman):
         for some, more in (([0, 2, 3, 5, 7], {}), ([1, 2, 4, 5, 6], refit)):
             one = cls(channels=tuple(f"u{k}" for k in some), memory_s=5.0, **more)
             yield one.fit_use(past[:, some], *screen, 0.02), use
+
+
+def _agreement(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of two series of velocities, both axes together."""
+    known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    return float(np.corrcoef(np.asarray(a[known], float).ravel(), np.asarray(b[known], float).ravel())[0, 1])
 
 
 def _each(cursor: np.ndarray, load: np.ndarray, counts: np.ndarray) -> np.ndarray:
