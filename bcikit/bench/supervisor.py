@@ -78,7 +78,7 @@ class Flight:
 
     def brain(self) -> float:
         """Time of the newest brain data that the program has passed on."""
-        return self.panel.command.read()[1][3]
+        return self.panel.command.read()[1][2]
 
     def steady(self, seconds: float = 0.3) -> None:
         """Wait until it has flown undisturbed for so long."""
