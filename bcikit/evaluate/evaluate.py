@@ -85,7 +85,7 @@ def evaluate(
     if protocol not in PROTOCOLS:
         raise WrongUse(f"There is no protocol {protocol!r}.", f"There are {', '.join(PROTOCOLS)}.")
     runs = trials(data, root, () if protocol == "cross-subject" else subjects)
-    runs = _only(runs, classes) if classes else runs
+    runs = only(runs, classes) if classes else runs
     models = {d: load(d) for d in decoders if (Path(d).expanduser() / SAID).is_file()}
     if protocol == "transfer" and len(models) < len(decoders):
         raise WrongUse("transfer scores a trained model.", do="--decoder FOLDER, as `bcikit train` wrote it.")
@@ -160,7 +160,7 @@ def evaluate(
     }
 
 
-def _only(runs: Sequence[Run], classes: Sequence[str]) -> list[Run]:
+def only(runs: Sequence[Run], classes: Sequence[str]) -> list[Run]:
     """The same runs, in which these classes alone are scored."""
     its = runs[0].card
     known = [e.partition(":")[2] or e for e in its.trials.get("events", ())]
