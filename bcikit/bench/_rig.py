@@ -19,6 +19,7 @@ from ..core.stream import Chunk
 from ..kernels import one_thread
 
 WARM_S = 1.0
+WATCHED = 500  # chunks between two looks at the memory
 
 
 class Cursor(Sink):
@@ -84,7 +85,7 @@ def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -
     loop.add(cursor, "out")
     names = ["board and wake-up", *(s.part_name() for s in stages), "gate and effector"]
     marks = np.full(len(names), math.nan)
-    settled, memory, kept = WARM_S + min(60.0, seconds / 10), math.nan, False
+    settled, memory = WARM_S + min(60.0, seconds / 10), (math.nan, math.nan)
     begin, rows, stalls = math.nan, Kept(0), Kept(0)
     for c in loop.chunks(seconds + WARM_S):
         done = time.monotonic()
@@ -98,16 +99,17 @@ def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -
         if not newest - begin >= WARM_S:
             cpu, start = time.process_time(), done
             continue
-        if not kept and newest - begin >= settled:
-            memory, kept = resident_mb(), True
         stalls.add((done - newest) * 1000)
+        if newest - begin >= settled and (math.isnan(memory[0]) or stalls.n % WATCHED == 0):
+            now = resident_mb()
+            memory = now if math.isnan(memory[0]) else memory[0], now
         if len(c):
             rows.add(np.diff([newest, *marks[: len(stages) + 1], cursor.came]) * 1000)
     table = rows.rows
     parts = dict(zip(names, np.median(table, axis=0).tolist(), strict=True)) if len(table) else {}
     spent = (time.process_time() - cpu) / max(time.monotonic() - start, 1e-9) if len(table) else math.nan
     lost = loop.report().status.lost
-    return Measured(table.sum(axis=1), parts, stalls.rows, lost, spent, (memory, resident_mb()))
+    return Measured(table.sum(axis=1), parts, stalls.rows, lost, spent, memory)
 
 
 def _hook(line: Pipeline, marks: np.ndarray) -> None:
