@@ -218,9 +218,29 @@ def _inside(limits: _limits.Limits) -> np.ndarray:
     return np.zeros(3) if box is None else (np.array(box.low) + np.array(box.high)) / 2
 
 
+def arm(seconds: float) -> dict[str, Any]:
+    """How many times real time the simulated arm goes, physics and control of its joints, on the wall clock and of the
+    processor's own time; or why it was left out."""
+    from ..effectors.arm import Arm
+
+    try:
+        device = Arm().device()
+    except BciError as error:
+        return {"arm": f"left out: {error.what}"}
+    dt = _limits.read(_limits.packaged("arm")).period_s
+    wall, cpu, k = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - wall < seconds:
+        k += 1
+        device.step(np.array([*(0.05 * np.sin(k / 100 + np.arange(3))), 0.0]), dt)
+    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    device.close()
+    return {"arm": "step with control", "simulated_s": k * dt, **{f"{n}_x_real_time": k * dt / t for n, t in took.items()}}
+
+
 def supervisor(trials: int, seconds: float) -> Iterator[dict[str, Any]]:
     """Everything, a row each."""
     yield from cost(min(seconds, 5.0))
+    yield arm(min(seconds, 5.0))
     if hasattr(os, "pidfd_open"):  # its process needs Linux
         yield from faults(trials)
         yield alarms(seconds)
