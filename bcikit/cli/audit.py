@@ -1,4 +1,4 @@
-"""bcikit audit: What the Gate did, whether the record of it is whole, and which part was to blame for a command."""
+"""bcikit audit: What the Gate did, and whether the record of it is whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GROUP = "Consent"
 
 @click.group()
 def command() -> None:
-    """What the Gate did, whether the record of it is whole, and which part was to blame for a command."""
+    """What the Gate did, and whether the record of it is whole."""
 
 
 @command.command()

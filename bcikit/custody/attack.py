@@ -22,6 +22,7 @@ from ..core.errors import BciError
 from ..core.label import Label, Level
 from ..core.parts import Sink
 from ..core.stream import Channel, Chunk, Event, Stream
+from ..ethics import audit
 from ..ethics.consent import Consent
 from ..ethics.gate import Gate, Permit
 
@@ -126,7 +127,7 @@ def run(only: str = "", report: Callable[[str, str, str], None] | None = None) -
     for name, (group, attempt) in sorted(CASES.items(), key=lambda x: (x[1][0], x[0])):
         if only not in name and only not in group:
             continue
-        with tempfile.TemporaryDirectory(prefix="bcikit-attack-") as place:
+        with tempfile.TemporaryDirectory(prefix="bcikit-attack-", ignore_cleanup_errors=True) as place:
             root = Path(place)
             (home := root / "home").mkdir(mode=0o700)
             (folder := root / "folder").mkdir()
@@ -141,6 +142,7 @@ def run(only: str = "", report: Callable[[str, str, str], None] | None = None) -
                 far = f"the case itself failed: {type(error).__name__}: {str(error)[:120]}"
             finally:
                 fought.close()
+                audit.settle()
                 os.chdir(there)
                 if before is None:
                     del os.environ["BCIKIT_HOME"]

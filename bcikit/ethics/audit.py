@@ -267,6 +267,13 @@ class _Clerk:
 
 
 _clerk = _Clerk()
-atexit.register(_clerk.close_retired)
+
+
+@atexit.register
+def settle() -> None:
+    """Tell what permits that are gone have sent, now."""
+    _clerk.close_retired()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_clerk.__init__)  # type: ignore[misc]

@@ -686,7 +686,7 @@ def test_the_audit_tells_grants_refusals_and_revocations_and_holds_no_samples():
     permit = Gate().open(Heard(), stream(S1))
     permit.send(Chunk(np.full((10, 1), 123.456, np.float32), 0))
     Consent().revoke("S1")
-    audit._clerk.close_retired()
+    audit.settle()
     said = [line["what"] for line in lines() if line["what"] != "head"]
     assert said == ["refuse", "grant", "open", "revoke", "refuse", "sends"]
     text = (home() / "audit.jsonl").read_text()
