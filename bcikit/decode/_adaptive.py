@@ -12,7 +12,7 @@ from ..core.stream import Event, Stream
 from ._decoder import Decoder
 
 TURNS = 2  # of expectation and maximisation, each time
-SETTINGS = ("update", "prior", "every", "memory")
+SETTINGS = ("update", "prior", "every", "memory", "guard")
 
 
 @dataclass(eq=False)
@@ -25,6 +25,12 @@ class Adaptive(Decoder):
     shares of classes (Kindermans et al., PLoS ONE 7:e33758, 2012, doi:10.1371/journal.pone.0033758); gate takes its own
     decisions for labels where they are surer than 0.9; labels takes the class that the event names.
     The past trials' features are kept with what was learnt, at most `memory` of them.
+
+    guard: what was trained decides beside what was learnt since, on every trial before it teaches. Where labels tell that
+    the latter is right less often, or, without labels, where it contradicts sure decisions of the former in more than one
+    of twenty, it is forgotten (`undone_` counts how often); both are running means of some `WATCH` trials. The shares of
+    classes are then those that what was trained finds in the past trials. It is for people whom the training fits: where
+    the latter is often surely wrong, as of other people, it stops what would help.
     """
 
     exempt = {  # noqa: RUF012
@@ -32,6 +38,8 @@ class Adaptive(Decoder):
         **{f"setting {name}": "shows when it is taught; tests/decode/test_adaptive.py teaches it" for name in SETTINGS},
     }
     GATE: ClassVar[float] = 0.9
+    WATCH: ClassVar[float] = 40.0
+    WORSE: ClassVar[tuple[float, float]] = (0.03, 0.05)  # with labels; without
 
     update: Annotated[
         str, Setting("what it learns from as it runs", choices=("none", "center", "expect", "gate", "labels"))
@@ -39,6 +47,8 @@ class Adaptive(Decoder):
     prior: Annotated[float, Setting("trials that the training on other runs or people counts for", low=1, high=1e6)] = 160.0
     every: Annotated[int, Setting("trials from one refit to the next", low=1)] = 10
     memory: Annotated[int, Setting("past trials that it learns from", low=10, high=100_000)] = 1000
+
+    guard: Annotated[bool, Setting("forget what was learnt where it makes things worse")] = False
 
     # -- what an author writes
 
@@ -61,7 +71,9 @@ class Adaptive(Decoder):
         self.trust_ = float(self.prior if len(np.unique(groups)) > 1 else max(self.prior, len(F)))
         self.past_, self.beside_ = np.empty((0, F.shape[1]), np.float32), np.empty((0, len(count)))
         self.known_ = np.empty(0, int)
+        self.worse_, self.undone_ = 0.0, 0
         self.solve(self.base_means_, self.base_cov_)
+        self.first_weights_, self.first_bias_ = self.weights_, self.bias_
 
     def solve(self, means: np.ndarray, cov: np.ndarray) -> None:
         self.weights_ = np.linalg.solve(self.structured(cov), means.T).T
@@ -95,6 +107,10 @@ class Adaptive(Decoder):
         if self._trial is None:
             return
         known = list(map(str, self.classes_)).index(event.name) if self.update == "labels" and event.name != "trial" else -1
+        if self.guard and self._worse(self._trial, known):
+            self.past_, self.beside_, self.known_ = self.past_[:0], self.beside_[:0], self.known_[:0]
+            self.weights_, self.bias_ = self.first_weights_, self.first_bias_
+            self.worse_, self.undone_ = 0.0, self.undone_ + 1
         self.past_ = np.vstack([self.past_, self._trial[None]])[-self.memory :].astype(np.float32)
         self.beside_ = np.vstack([self.beside_, self._beside])[-self.memory :]
         self.known_ = np.r_[self.known_, known][-self.memory :]
@@ -102,6 +118,17 @@ class Adaptive(Decoder):
         self._heard += 1
         if self._heard % self.every == 0:
             self.refit()
+
+    def _worse(self, f: np.ndarray, known: int) -> bool:
+        """Whether, with this trial, what was learnt since training does worse than what was trained."""
+        first = f @ self.first_weights_.T + self.first_bias_ + self._beside
+        now = int(np.argmax(self.log_odds(f, self._beside)))
+        labelled = self.update == "labels"
+        if labelled and known >= 0:
+            self.worse_ += (float(np.argmax(first) == known) - float(now == known) - self.worse_) / self.WATCH
+        elif not labelled and softmax(first).max() > self.GATE:
+            self.worse_ += (float(np.argmax(first) != now) - self.worse_) / self.WATCH
+        return self.worse_ > self.WORSE[0 if labelled else 1]
 
     def refit(self) -> None:
         """Learn again from what was trained on and from the past trials."""
@@ -113,7 +140,12 @@ class Adaptive(Decoder):
         if self.update == "labels":
             return self._taught(F[self.known_ >= 0], classes[self.known_[self.known_ >= 0]])
         for _ in range(TURNS):
-            R = balanced(self.log_odds(F, self.beside_), self.share_)
+            odds = self.log_odds(F, self.beside_)
+            share = self.share_
+            if self.guard:  # the shares of classes may not be those of the training
+                first = F @ self.first_weights_.T + self.first_bias_ + self.beside_
+                share = (self.every * share + softmax(first).sum(axis=0)) / (self.every + len(F))
+            R = balanced(odds, share)
             if self.update == "gate":
                 R = classes[R.argmax(axis=1)] * (R.max(axis=1) > self.GATE)[:, None]
             self._taught(F, R)

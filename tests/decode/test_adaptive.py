@@ -90,12 +90,20 @@ def test_every_setting_of_learning_matters(known):
     X, y, groups = known
     Z, truth = another_person()
     seen = set()
-    for settings in ({}, {"prior": 20}, {"every": 7}, {"memory": 50}, {"update": "labels"}, {"update": "none"}):
+    for settings in (
+        {},
+        {"prior": 20},
+        {"every": 7},
+        {"memory": 50},
+        {"update": "labels"},
+        {"update": "none"},
+        {"guard": True},
+    ):
         decoder = ToeplitzLda(**{"update": "expect", **settings}).fit(X, y, stream=S, groups=groups)
         p, after = taught(decoder, Z[:200], truth[:200])
         seen.add(p.tobytes())
         assert len(after.past_) <= after.memory
-    assert len(seen) == 6
+    assert len(seen) == 7
 
 
 def test_what_was_learnt_is_kept_and_goes_on(known):
@@ -135,3 +143,47 @@ def test_balanced_has_the_shares_of_the_classes():
     d = z[:, 1] - z[:, 0]
     off = brentq(lambda b: expit(d + b).mean() - 0.125, -20, 20)
     np.testing.assert_allclose(r[:, 1], expit(d + off), atol=1e-4)
+
+
+def run_of(what, seed):
+    """Simulated trials of a run in which learning goes wrong: (X, truth, the names it is taught with, update)."""
+    rng = np.random.default_rng(seed)
+    Z, truth = flashes(500, seed=seed, size=2.5)
+    if what == "labels":  # one of five is wrong
+        wrong = rng.random(len(truth)) < 0.2
+        return Z, truth, np.where(wrong, np.where(truth == "target", "other", "target"), truth), "labels"
+    if what == "prior":  # half of the flashes are targets, where training had one of five
+        targets = np.flatnonzero(truth == "target")
+        order = rng.permutation(np.r_[targets, np.flatnonzero(truth == "other")[: len(targets)]])
+        return Z[order], truth[order], ["trial"] * len(order), "expect"
+    drift = np.linspace(0, 1, len(Z))[:, None, None]  # the electrodes' gains and offsets change over the day
+    Z = Z * (1 + drift * np.array([0.5, -0.4, 0.3, 0.8])[:, None]) + drift * np.array([4.0, -4.0, 4.0, 4.0])[:, None]
+    return Z, truth, ["trial"] * len(Z), "expect"
+
+
+@pytest.mark.parametrize("what", ["labels", "prior", "drift"])
+@pytest.mark.parametrize("cls", [ToeplitzLda, Flashes])
+def test_the_guardian_keeps_it_from_harm(known, cls, what):
+    X, y, groups = known
+
+    def right(**settings):
+        decoder = cls(**settings).fit(X, y, stream=S, groups=groups)
+        p, after = taught(decoder, Z, names)
+        return np.mean(np.where(p[:, 1] > 0.5, "target", "other") == truth), after
+
+    for seed in (13, 16):
+        Z, truth, names, update = run_of(what, seed)
+        fixed, _ = right(update="none")
+        guarded, after = right(update=update, guard=True)
+        assert guarded >= fixed - 0.03, (seed, after.undone_)
+
+
+def test_what_harms_is_undone(known):
+    X, y, groups = known
+    Z, truth = flashes(300, seed=11, size=2.5)
+    lies = np.where(truth == "target", "other", "target")
+    _, after = taught(ToeplitzLda(update="labels", guard=True).fit(X, y, stream=S, groups=groups), Z, truth)
+    assert after.undone_ == 0
+    changed = np.r_[truth[:50], lies[50:120], truth[120:]]
+    _, after = taught(ToeplitzLda(update="labels", prior=20, guard=True).fit(X, y, stream=S, groups=groups), Z, changed)
+    assert after.undone_ > 0
