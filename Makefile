@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 READY := .venv/.ready-demo
 TESTS := .venv/.ready-test
 
-.PHONY: demo venv test lint soak wheels resolve clean
+.PHONY: demo venv test lint soak wheels resolve clean browser
 
 demo: $(READY)
 	@if [ -t 1 ]; then $(BIN)/bcikit demo; else $(BIN)/bcikit demo --no-browser --seconds 30; fi
@@ -34,12 +34,18 @@ lint: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests of the page need a browser: Debian's, where none is there and this user may install it; else they are left out, and say so.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	  || echo "No Chromium here: tests of the page are left out (apt-get install chromium)."
+
 # What is paced by the wall clock mostly waits; it runs after the rest, so that a busy machine does not spoil it.
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest -n 2 -m "not soak and not realtime"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "realtime and not soak"
 
-soak: $(TESTS)
+soak: $(TESTS) browser
 	BCIKIT_SOAK=1 $(BIN)/python -m pytest -m "soak or not realtime" --timeout 3600
 	BCIKIT_SOAK=1 $(BIN)/python -m pytest -m "realtime" --timeout 3600
 
