@@ -293,7 +293,7 @@ JUNK = [
     True,
     False,
     "",
-    "x",
+    "x!",
     "VIEW",
     " view",
     "view\x00",
