@@ -258,21 +258,28 @@ class Supervisor:
             return value, slope
         back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
         here = seen.points[:, self.point, self.axis]
-        kept = np.zeros(here.shape, bool)
         if lim.allowed:
             low = np.array(lim.allowed.low)[self.axis] + lim.margin
             high = np.array(lim.allowed.high)[self.axis] - lim.margin
-            kept = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
+            leaves = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
+            if leaves.any():
+                value, slope = self._stopped(value, slope, leaves)
+                back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
         if self.kept_out or lim.apart:
             first, last = seen.points.copy(), seen.points.copy()
-            first[:, self.point, self.axis] -= np.where(kept, 0.0, back)
-            last[:, self.point, self.axis] += np.where(kept, 0.0, forth)
-            kept |= self._nears(seen.points, first, last)[:, self.point]
-        if kept.any():
-            stop_value, stop_slope = self._ramp(np.where(self.speeds, 0.0, self.value))
-            value[:, cols] = np.where(kept, stop_value[:, cols], value[:, cols])
-            slope[:, cols] = np.where(kept, stop_slope[:, cols], slope[:, cols])
+            first[:, self.point, self.axis] -= back
+            last[:, self.point, self.axis] += forth
+            nears = self._nears(seen.points, first, last)[:, self.point]
+            if nears.any():
+                value, slope = self._stopped(value, slope, nears)
         return value, slope
+
+    def _stopped(self, value: np.ndarray, slope: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, with the first step of a stop for `which` (copies, velocities that move points)."""
+        mask = np.zeros(value.shape, bool)
+        mask[:, self.moving] = which
+        stop_value, stop_slope = self._ramp(np.where(self.speeds, 0.0, self.value))
+        return np.where(mask, stop_value, value), np.where(mask, stop_slope, slope)
 
     def _ramp(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return ramp(self.value, self.slope, target, self.low, self.high, self.steep, self.bend, self.dt)
