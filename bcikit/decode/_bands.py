@@ -16,6 +16,8 @@ from ..preprocess.highpass import Highpass
 from . import _riemann as riemann
 from ._decoder import Decoder
 
+FAR = 1.5  # times the farthest trial of training: so far no run's first trial lies whose electrodes are as they were
+
 
 @dataclass(eq=False)
 class Bands(Decoder):
@@ -25,8 +27,9 @@ class Bands(Decoder):
     A trial's bands are filtered causally within it; each band's covariance (OAS) is recentred: whitened by the mean of its
     run's trials so far, beginning with the mean of the runs that it learnt from; the scores lose their mean likewise. The
     mean of those runs counts as many trials as the differences between them tell (the variance of trials within a run
-    beside theirs), and `prior` at most. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
-    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
+    beside theirs), and `prior` at most; and for nothing, where a run's first trial lies half as far again from it as any
+    trial of training lay from its run's mean: a gain has changed. That needs no label (Zanini et al., IEEE Trans Biomed Eng
+    65:1107, 2018, doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
     """
 
     order = 1
@@ -91,6 +94,7 @@ class Bands(Decoder):
         for k, M, level in zip(runs, means, levels, strict=True):
             T[k] = riemann.tangent(C[k], riemann.whitener(M)).reshape(len(k), -1)
             S[k] -= level
+        self.far_ = FAR * float(np.sqrt((T**2).sum(axis=1)).max())
         self.center_, self.level_ = riemann.mean(means), levels.mean(axis=0)
         self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), np.maximum(S.std(axis=0), 1e-12)
         apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
@@ -109,10 +113,14 @@ class Bands(Decoder):
         return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), self.prior))
 
     def prepare(self, s: Stream) -> None:
+        self._begun = False
         self._means, self._level, self._count = self.center_.copy(), self.level_.copy(), self.worth_.copy()
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         C, S = self.features(x[None])
+        if not self._begun and np.sqrt((riemann.tangent(C[0], riemann.whitener(self._means)) ** 2).sum()) > self.far_:
+            self._count[0] = 0.0
+        self._begun = True
         self._count += 1
         self._means = riemann.between(self._means, C[0], 1 / self._count[0])
         self._level += (S[0] - self._level) / self._count[1]

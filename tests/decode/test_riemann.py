@@ -108,6 +108,18 @@ def test_another_day_with_other_gains_is_recentred():
     assert (decoder.predict(x2) == y2)[30:].mean() < 0.8
 
 
+def test_a_run_of_quite_another_gain_begins_with_its_own_first_trial():
+    x1, y1 = imagery(80, np.eye(4), 1)
+    x2, y2 = imagery(80, np.eye(4), 2)
+    decoder = BandTangent(rate=128, prior=40).fit(x1, y1)
+    names = tuple(Channel(str(i)) for i in range(4))
+    for gain, counted in ((1, 41), (20, 1)):
+        decoder.start(Stream("trials", 0.0, names, x2.shape[1:]))
+        decoder.probabilities(x2[:1] * gain)
+        assert decoder.state()["_count"][0] == counted
+    assert (decoder.predict(x2 * 20) == y2).mean() > 0.9
+
+
 def test_what_a_rhythm_decoder_must_know():
     x, y = imagery(20, np.eye(4), 0)
     with pytest.raises(WrongUse, match="rate"):
