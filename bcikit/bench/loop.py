@@ -17,8 +17,9 @@ from ..simulate.loop_facts import fact, fingerprint
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
 from ._many import Many, many
+from .raw import raw
 
-ROWS = ("grid", "click", "refit", "bins", "days", "night", "step")
+ROWS = ("grid", "click", "refit", "bins", "days", "night", "step", "raw")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -33,7 +34,7 @@ CLICKING: dict[str, Any] = {"speed": 1.5}
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
 
 
-def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60) -> Iterator[dict[str, Any]]:
+def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: float = 5.0) -> Iterator[dict[str, Any]]:
     """A dict a figure, as they are known."""
     yield {"simulated": True, "parameters": fingerprint(), "seeds": len(seeds), "tuned_on": len(TUNING)}
     made: dict[str, Callable[[Sequence[int]], Iterator[dict[str, Any]]]] = {
@@ -44,6 +45,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60) -> Iterator[
         "days": lambda s: stays(s, days),
         "night": night,
         "step": step,
+        "raw": lambda s: raw(s[0], seconds),
     }
     for row in rows:
         yield from made[row](seeds)

@@ -20,7 +20,7 @@ LONG = ("loop", "kinematics")  # not among all
 @click.option("--json", "as_json", is_flag=True, help="A JSON line a row; the last line is the summary.")
 @click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
 @click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")
-@click.option("--seconds", default=5.0, metavar="S", help="How long each contender runs.  [5]")
+@click.option("--seconds", default=5.0, metavar="S", help="How long each contender runs; loop: row raw.  [5]")
 @click.option("--cores", default=1, metavar="N", help="throughput, jitter: cores that share the channels.  [1]")
 @click.option("--ring", is_flag=True, help="jitter: the board in a process of its own, through shared memory.")
 @click.option("--board", metavar="NAME", help="latency: your own rig, as NAME or NAME:key=value,...")
@@ -74,7 +74,7 @@ def command(
     if board is not None and what != "latency":
         raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
     if what in LONG:
-        _long(what, rows, root, seeds, days, as_json)
+        _long(what, rows, root, seeds, days, seconds, as_json)
         return
     if setup:
         from ..bench._remote import set_up
@@ -91,7 +91,7 @@ def command(
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
 
 
-def _long(what: str, rows: str | None, root: str, seeds: int, days: int, as_json: bool) -> None:
+def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
     """The simulated closed loop, or recorded movement: a line a figure."""
     import json
 
@@ -104,7 +104,7 @@ def _long(what: str, rows: str | None, root: str, seeds: int, days: int, as_json
         if row not in known:
             raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, list(known)))
     people = range(1, seeds + 1)
-    for line in loop.loop(wanted, people, days) if what == "loop" else kinematics.kinematics(root, wanted):
+    for line in loop.loop(wanted, people, days, seconds) if what == "loop" else kinematics.kinematics(root, wanted):
         click.echo(json.dumps(line) if as_json else _said(line))
 
 

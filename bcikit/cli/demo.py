@@ -19,6 +19,7 @@ GROUP = "Stream"
 )
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
+@click.option("--raw", is_flag=True, help="Headless: from 30 kHz of every electrode, not from counts.")
 @click.option("--json", "as_json", is_flag=True, help="Lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
 def command(
@@ -31,6 +32,7 @@ def command(
     port: int,
     no_browser: bool,
     headless: bool,
+    raw: bool,
     as_json: bool,
     record: str | None,
 ) -> None:
@@ -40,25 +42,29 @@ def command(
     \b
     bcikit demo
     bcikit demo cursor --headless --seed 1 --json
+    bcikit demo cursor --headless --raw --channels 96
 
     bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
     that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.
     """
     import json
 
+    from ..core.errors import WrongUse
+
     if not headless:
-        from ..core.errors import WrongUse
         from ..view.web.live import Live
         from ..view.web.server import serve
 
-        if as_json or record:
-            raise WrongUse("--json and --record go with --headless.", do="bcikit demo cursor --headless --json")
+        if as_json or record or raw:
+            raise WrongUse("--json, --record and --raw go with --headless.", do="bcikit demo cursor --headless --json")
         serve(Live(channels, side, seed, calibrate, seconds), port, not no_browser, click.echo)
         return
     from ..core.clock import JumpClock
     from ..tasks.play import ceiling, play
 
-    for line in play(channels, side, seed, seconds or 60.0, JumpClock(), record):
+    if raw and channels < 32:
+        raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
+    for line in play(channels, side, seed, seconds or 60.0, JumpClock(), record, raw):
         if as_json:
             click.echo(json.dumps(line))
         elif "bits_per_s" in line:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from ..acquire.units import Units
 from ..core.clock import WALL, Clock
 from ..core.loop import Gate, Loop
 from ..core.parts import Sink, Stage
@@ -33,17 +32,19 @@ BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
 
 @dataclass(frozen=True)
 class Moment:
-    """A bin: its chunk as it left the decoder, counts as they came, who moves, and what the task said."""
+    """A bin: its chunk as it left the decoder, counts as they came, who moves, what the task said, and how long after the
+    bin's last sample the cursor had moved (seconds)."""
 
     chunk: Chunk
     counts: np.ndarray
     phase: str
     hit: bool
     wrong: bool
+    late_s: float
 
 
 class Tap(Sink):
-    """The newest row of the board's stream."""
+    """The newest row where it stands."""
 
     inline = True
     row = np.zeros(0, np.float32)
@@ -58,14 +59,15 @@ class ClosedLoop:
     thread; `stop` ends it after the bin in hand and holds the cursor."""
 
     def __init__(
-        self, board: Units, decoder: Steering, task: Targets, gate: Gate, clock: Clock = WALL, more: tuple[Stage, ...] = ()
+        self, board: Any, decoder: Steering, task: Targets, gate: Gate, clock: Clock = WALL, more: tuple[Stage, ...] = ()
     ) -> None:
         self.board, self.decoder, self.task = board, decoder, task
-        self.scene = Scene([board.seed], task, board.bin_s)
+        self.scene = Scene([board.seed], task, task.step_s)
         self.cursor = Cursor()
         self.tap = Tap()
-        self.loop = Loop(board, Pipeline([decoder, *more]), gate, clock)
-        self.loop.add(self.tap, "board")
+        before, counted = self._before()
+        self.loop = Loop(board, Pipeline([*before, decoder, *more]), gate, clock)
+        self.loop.add(self.tap, counted)
         self.loop.add(self.cursor)
         self.hand: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None = None
         self.phase = "use"
@@ -79,24 +81,21 @@ class ClosedLoop:
         """Bin after bin: the calibration's blocks, then use for so many seconds (without end: None)."""
         plan = [*BLOCKS] if calibrate else []
         total = None if seconds is None else sum(s for s, _ in plan) + seconds
-        ends = np.cumsum([s for s, _ in plan]) / self.board.bin_s
+        ends = np.cumsum([s for s, _ in plan]) / self.task.step_s
         self.scene.people.learn(self.decoder.speed, 0.6)
         bins, block = 0, 0
-        chunks = self.loop.chunks(total)
-        while True:
-            if bins and block < len(plan) and bins >= ends[block] - 0.5:
+        self._set(plan[0] if plan else None, bins)
+        for chunk in self.loop.chunks(total):
+            if not len(chunk):
+                continue
+            late, bins = self.loop.clock.now() - float(chunk.time), bins + len(chunk)
+            yield self._after(chunk, late)
+            if block < len(plan) and bins >= ends[block] - 0.5:
                 block += 1
                 self.loop.mark("recalibrate", "fresh" if block == 1 else None)
                 if block == len(plan):
                     self.task.fresh()
             self._set(plan[block] if block < len(plan) else None, bins)
-            chunk = next(chunks, None)
-            if chunk is None:
-                return
-            if not len(chunk):
-                continue
-            bins += 1
-            yield self._after(chunk)
 
     def _set(self, block: tuple[float, float] | None, bins: int) -> None:
         """Before a bin: who moves the cursor, what the screen shows, what is intended."""
@@ -106,22 +105,38 @@ class ClosedLoop:
         scene, speed, near = self.scene, self.decoder.speed, self.decoder.near_s
         self.cursor.assist = 0.0 if block is None else block[1]
         self.cursor.help = scene.help(speed, near)[0]
-        if self.board.neurons.open_loop != (self.phase == "watch"):
-            self.board.observe(self.phase == "watch")
-        self.board.show(scene.cursor[0], self.task.target[0], self.task.size[0])
+        self._shown()
         scene.look()
         push, closed = scene.push[0], bool(scene.closed[0])
         if self.hand is not None:
             push, closed = self.hand(scene.cursor[0])
             scene.push[0] = push
-        self.board.intend(push[0], push[1], closed)
+        self._intended(float(push[0]), float(push[1]), closed)
 
-    def _after(self, chunk: Chunk) -> Moment:
-        hit, wrong = self.scene.judge(self.cursor.place[None].copy(), self.cursor.moved[None].copy())
-        for name, so in (("hit", hit[0]), ("wrong", wrong[0])):
+    def _after(self, chunk: Chunk, late_s: float) -> Moment:
+        hit = wrong = False
+        for _ in range(len(chunk)):  # more than one where the loop has to catch up
+            hits, wrongs = self.scene.judge(self.cursor.place[None].copy(), self.cursor.moved[None].copy())
+            hit, wrong = hit or bool(hits[0]), wrong or bool(wrongs[0])
+        for name, so in (("hit", hit), ("wrong", wrong)):
             if so:
                 self.loop.mark(name, int(self.task.goal[0]))
-        return Moment(chunk, self.tap.row[: self.board.n], self.phase, bool(hit[0]), bool(wrong[0]))
+        return Moment(chunk, self.tap.row[: self.board.n], self.phase, hit, wrong, late_s)
+
+    # -- what another board does differently
+
+    def _before(self) -> tuple[list[Stage], str]:
+        """The stages before the decoder, and where the counts are to be had."""
+        return [], "board"
+
+    def _shown(self) -> None:
+        """What the screen shows enters the stream; the neurons know whether they steer."""
+        if self.board.neurons.open_loop != (self.phase == "watch"):
+            self.board.observe(self.phase == "watch")
+        self.board.show(self.scene.cursor[0], self.task.target[0], self.task.size[0])
+
+    def _intended(self, x: float, y: float, closed: bool) -> None:
+        self.board.intend(x, y, closed)
 
     # -- from outside
 

@@ -13,18 +13,22 @@ from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
 from .closed_loop import ClosedLoop
 from .grid import Grid
+from .raw import raw_loop
 from .world import STEP_S, Scene
 
 SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless person's gain is chosen
 
 
 def play(
-    units: int, side: int, seed: int, seconds: float, clock: Clock, record: str | None = None
+    units: int, side: int, seed: int, seconds: float, clock: Clock, record: str | None = None, raw: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """A line every ten seconds, the last one with the scores. Simulated."""
+    """A line every ten seconds, the last one with the scores. raw: from 30 kHz of every channel. Simulated."""
     from ..ethics.gate import Gate
 
-    loop = ClosedLoop(Units(n=units, seed=seed), Steering(), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock)
+    if raw:
+        loop: ClosedLoop = raw_loop(units, side, seed, Gate(), clock)
+    else:
+        loop = ClosedLoop(Units(n=units, seed=seed), Steering(), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock)
     if record is not None:
         from ..effectors.xdf import Xdf
 
@@ -37,6 +41,7 @@ def play(
     yield {
         **line,
         "channels": units,
+        "raw": raw,
         "side": side,
         "seed": seed,
         "simulated": True,
