@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from ..core.errors import NotConsented
+from ..core.errors import NotConsented, WrongUse
 from ..core.find import parse
 from ..core.label import Label
 from ..core.loop import Loop
@@ -28,12 +29,17 @@ from ..view._watch import Watch
 from ..view.jsonl import Jsonl
 from ..view.terminal import Terminal
 
+if TYPE_CHECKING:
+    from ..custody.trail import Trail
 
-def go(session: Session) -> None:
-    """Run a session until the board ends, its seconds have passed, or somebody ends it."""
+
+def go(session: Session, trail: Path | None = None) -> None:
+    """Run a session until the board ends, its seconds have passed, or somebody ends it. trail: a folder for what explains
+    each of its commands."""
     board, line, gate = session.board, Pipeline(session.stages), Gate()
     if board.live:
-        board.label = allowed(gate, session.subject, [sink.kind for sink, _ in session.sinks])
+        kinds = [sink.kind for sink, _ in session.sinks] + (["record"] if trail else [])
+        board.label = allowed(gate, session.subject, kinds)
     _pinned(board)
     foreign = [s.part_name() for s in session.stages if not type(s).__module__.startswith("bcikit.")]
     if foreign and tier() == 2:
@@ -57,16 +63,30 @@ def go(session: Session) -> None:
         if session.stages:
             view.watch = Watch()
             loop.add(view.watch, "board")
+    left = _trail(trail, session, loop, gate) if trail else None
     for sink, at in session.sinks:
         if isinstance(sink, Console) and views:
             sink.say = views[0].say
-        loop.add(sink, at)
+        loop.add(left.stand(sink) if left and sink.kind == "effector" else sink, at)
     if not views:
         _say(f"{board.part_name()} runs without a view. Ctrl-C ends it.")
-    with _ended_by_signals(loop), one_thread():
+    with _ended_by_signals(loop), one_thread(), left or nullcontext():
         report = loop.run(session.seconds)
     if not any(isinstance(view, Jsonl) for view in views):
         _say(_last_word(report, files))
+
+
+def _trail(folder: Path, session: Session, loop: Loop, gate: Gate) -> Trail:
+    """Raises WrongUse where it is not one effector that acts by what leaves the line."""
+    from ..custody.trail import Trail
+
+    places = [at for sink, at in session.sinks if sink.kind == "effector"]
+    ends = ("out", session.stages[-1].part_name()) if session.stages else ()
+    if len(places) != 1 or places[0] not in ends:
+        raise WrongUse(
+            "A trail is of a line and the one effector at its end.", do="Give the session file [effector] and a stage."
+        )
+    return Trail(folder, loop, gate)
 
 
 def _pinned(board: Board) -> None:

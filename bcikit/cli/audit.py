@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 GROUP = "Consent"
@@ -19,7 +21,6 @@ def verify(receipts: tuple[str, ...], as_json: bool) -> int:
     """Check every line, hash, signature and record of sends. A receipt kept elsewhere also finds a rolled back chain."""
     import json
     from dataclasses import asdict
-    from pathlib import Path
 
     from ..core.errors import FileTrouble
     from ..ethics import keys
@@ -72,3 +73,53 @@ def show(subject: str | None, as_json: bool) -> None:
         rest = ("purpose", "sink", "sinks", "rule", "by", "grants", "version", "count", "case")
         said = "  ".join(f"{k} {v}" for k in rest if (v := line.get(k)) not in (None, "", []))
         click.echo(f"{strftime('%Y-%m-%d %H:%M:%S', localtime(line['when']))}  {line['what']:<8} {names}  {said}")
+
+
+@command.command()
+@click.argument("number", metavar="COMMAND-ID", type=int, required=False)
+@click.option("--trail", type=click.Path(readable=False, path_type=Path), metavar="FOLDER", help="What run --trail left.")
+@click.option("--faults", type=click.IntRange(1, 100_000), metavar="N", help="Try it on N faults of the published list.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the faults.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def explain(number: int | None, trail: Path | None, faults: int | None, seed: int, as_json: bool) -> None:
+    """Replay the run in which an effector was sent command COMMAND-ID (its index), and name what was responsible for it."""
+    import json
+    from dataclasses import asdict
+
+    from ..core.errors import WrongUse
+
+    if faults:
+        _faults(faults, seed, as_json)
+        return
+    if number is None or trail is None:
+        raise WrongUse("Which command, of which run?", do="bcikit audit explain COMMAND-ID --trail FOLDER")
+    from ..custody.explain import Run
+    from ..custody.explain import explain as explained
+
+    v = explained(Run.read(trail), number)
+    if as_json:
+        click.echo(json.dumps(asdict(v)))
+        return
+    click.echo(f"command {v.command}: {', '.join(f'{x:.6g}' for x in v.value)}")
+    click.echo("It replays to the bit." if v.exact else "It does not replay: what is written is not what comes out again.")
+    click.echo(f"Responsible: {v.who}{f' ({v.which})' if v.which else ''}: {v.why}.")
+
+
+def _faults(count: int, seed: int, as_json: bool) -> None:
+    import json
+
+    from ..custody.faults import drawn
+
+    right = commands = replayed = 0
+    for found in drawn(count, seed):
+        right += found.named == found.who
+        commands, replayed = commands + found.commands, replayed + found.replayed
+        if found.named != found.who and not as_json:
+            click.echo(f"{found.fault}: {found.who}, but {found.named} was named: {found.why}")
+    said = {"faults": count, "right": right, "commands": commands, "replayed": replayed, "seed": seed, "simulated": True}
+    if as_json:
+        click.echo(json.dumps(said))
+    else:
+        click.echo(
+            f"{right} of {count} faults named right; {replayed} of {commands} commands replay to the bit (simulated)."
+        )

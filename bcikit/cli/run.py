@@ -16,8 +16,13 @@ GROUP = "Stream"
 @click.option("--subject", metavar="NAME", help="Whose signals these are, in place of what the file says.")
 @click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a second in place of the file's view.")
+@click.option(
+    "--trail", type=click.Path(readable=False, path_type=Path), metavar="FOLDER", help="Record what explains each command."
+)
 @click.option("--no-view", is_flag=True, help="Without the file's view.")
-def command(path: Path, subject: str | None, seconds: float | None, as_json: bool, no_view: bool) -> None:
+def command(
+    path: Path, subject: str | None, seconds: float | None, trail: Path | None, as_json: bool, no_view: bool
+) -> None:
     """Run a session file; `bcikit new session` writes one."""
     from ..core.errors import FileTrouble, WrongUse
     from ..core.session import session
@@ -49,4 +54,4 @@ def command(path: Path, subject: str | None, seconds: float | None, as_json: boo
         made.sinks = [(sink, at) for sink, at in made.sinks if not isinstance(sink, View)]
     if as_json:
         made.sinks.insert(0, (Jsonl(), views[0] if views else "out"))
-    go(made)
+    go(made, trail)

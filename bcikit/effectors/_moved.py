@@ -138,6 +138,11 @@ class Moved(Sink):
             return self._client.cause
         return Cause.SILENT if self._sup is None else Cause(int(self._sup.cause[0]))
 
+    @property
+    def told(self) -> np.ndarray:
+        """What the supervisor last ordered; in lock-step alone, NaN where it is another process that does."""
+        return np.full(len(self.spec.names), np.nan) if self._sup is None else self._sup.value[0].copy()
+
     def stop(self) -> None:
         """The emergency stop; a person resets it (`bcikit stop DEVICE --reset NAME`)."""
         if self._client is not None:
