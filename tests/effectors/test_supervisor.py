@@ -270,6 +270,16 @@ FAULTS = {
 }
 
 
+def test_what_brakes_on_one_axis_does_not_slide_into_a_keep_out_on_another(tmp_path):
+    rig = Rig(tmp_path)  # as copy 144 of 10,000 with seed 3, cut down to what matters: x and z brake, y goes on
+    rig.point, rig.wanted = np.array([0.0126, 0.0235, 0.0817]), np.array([0.17, 0.26, -0.16, 0.5])
+    nearest = np.inf
+    for _ in range(160):
+        rig.run(DT)
+        nearest = min(nearest, float(np.linalg.norm(rig.point - [0.08, 0.08, 0.0])) - 0.04)
+    assert 0 <= nearest < 0.002
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_whatever_is_wrong_stops_it(rig, fault):
     make, cause = FAULTS[fault]
