@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 GROUP = "Check"
 WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts", "gate")
-LONG = ("loop", "kinematics")  # not among all
+LONG = ("loop", "kinematics", "hand")  # not among all
 
 
 @click.command()
@@ -29,7 +29,11 @@ LONG = ("loop", "kinematics")  # not among all
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
 @click.option("--rows", metavar="A,B", help="loop: these rows alone; kinematics: these sets.")
 @click.option(
-    "--root", default="../shared/data", metavar="FOLDER", help="kinematics: where the recordings lie.", show_default=True
+    "--root",
+    default="../shared/data",
+    metavar="FOLDER",
+    help="kinematics, hand: where the recordings lie.",
+    show_default=True,
 )
 @click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop: simulated people.  [10]")
 @click.option("--days", type=click.IntRange(1, 3650), default=60, metavar="N", help="loop: days without labels.  [60]")
@@ -92,12 +96,16 @@ def command(
 
 
 def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
-    """The simulated closed loop, or recorded movement: a line a figure."""
+    """The simulated closed loop, recorded movement, or the hand moved by imagery: a line a figure."""
     import json
 
-    from ..bench import kinematics, loop
+    from ..bench import hand, kinematics, loop
     from ..core.errors import WrongUse, nearest
 
+    if what == "hand":
+        for line in hand.hand(root):
+            click.echo(json.dumps(line) if as_json else _said(line))
+        return
     known = loop.ROWS if what == "loop" else kinematics.SETS
     wanted = [r.strip() for r in rows.split(",")] if rows else list(known)
     for row in wanted:
@@ -117,7 +125,7 @@ def _said(line: dict[str, Any]) -> str:
         return f"{v:.4g}" if isinstance(v, float) else str(v)
 
     line = dict(line)
-    head = f"{line.pop('row', ''):44}"
+    head = f"{line.pop('row', ''):44} "
     if "ci" in line:
         head += f"{one({'mean': line.pop('mean'), 'ci': line.pop('ci')}):24}"
     return head + "  ".join(f"{k} {one(v)}" for k, v in line.items())

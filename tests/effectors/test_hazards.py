@@ -135,7 +135,9 @@ def unhurried(self, period):
 def outcome(test):
     """pytest's exit code for one test, run within this process."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return pytest.main([f"{HERE}/{test}", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"])
+        return pytest.main(
+            [f"{HERE}/{test}", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
+        )
 
 
 def test_every_hazard_has_a_control_that_can_be_taken_away():
