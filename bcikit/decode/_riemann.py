@@ -15,12 +15,17 @@ from .. import kernels
 TINY = 1e-12  # of the mean variance: keeps a flat line's matrix definite
 
 
+def sample(X: np.ndarray) -> np.ndarray:
+    """(..., channels, lags) -> (..., channels, channels), means removed; of the trial itself, nothing shrunk."""
+    X = X - X.mean(axis=-1, keepdims=True)
+    return X @ X.swapaxes(-1, -2) / X.shape[-1]
+
+
 def covariances(X: np.ndarray) -> np.ndarray:
     """(..., channels, lags) -> (..., channels, channels), means removed, shrunk towards the sphere by the oracle
     approximating estimate (Chen et al., IEEE Trans Signal Process 58:5016, 2010, doi:10.1109/TSP.2010.2053029)."""
-    X = X - X.mean(axis=-1, keepdims=True)
     c, n = X.shape[-2:]
-    S = X @ X.swapaxes(-1, -2) / n
+    S = sample(X)
     square, level = (S**2).mean(axis=(-1, -2)), np.trace(S, axis1=-2, axis2=-1) / c
     below = (n + 1) * (square - level**2 / c)
     share = np.where(below > 0, np.minimum((square + level**2) / np.where(below > 0, below, 1), 1), 1.0)[..., None, None]
@@ -44,13 +49,13 @@ def log(C: np.ndarray) -> np.ndarray:
     return of_eigenvalues(C, np.log)
 
 
-def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> np.ndarray:
+def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50, basis: np.ndarray | None = None) -> np.ndarray:
     """(matrices, ..., channels, channels) -> (..., channels, channels): the mean of the first axis (Karcher's). Steps along
     the gradient, as long as the two before suggest (Barzilai & Borwein, IMA J Numer Anal 8:141, 1988,
-    doi:10.1093/imanum/8.1.141)."""
+    doi:10.1093/imanum/8.1.141). basis: as of `kernels.logs`; `tangent` at the mean is faster from what is left in it."""
     if C.ndim > 3:
         return np.stack([mean(C[:, i], tolerance, turns) for i in range(C.shape[1])])
-    M, basis = C.mean(axis=0), np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
+    M, basis = C.mean(axis=0), plain(C) if basis is None else basis
     size, before = 1.0, None
     for _ in range(turns):
         w, V = np.linalg.eigh(M)
@@ -66,6 +71,11 @@ def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> np.ndarray:
     return M
 
 
+def plain(C: np.ndarray) -> np.ndarray:
+    """A basis for each matrix, as long as nothing is known of them: the unit matrix."""
+    return np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
+
+
 def _exp(S: np.ndarray) -> np.ndarray:
     w, V = np.linalg.eigh(S)
     return (V * np.exp(w)[..., None, :]) @ V.swapaxes(-1, -2)
@@ -79,10 +89,10 @@ def between(A: np.ndarray, B: np.ndarray, share: float) -> np.ndarray:
     return root @ of_eigenvalues(white @ B @ white, lambda v: v**share) @ root
 
 
-def tangent(C: np.ndarray, white: np.ndarray) -> np.ndarray:
+def tangent(C: np.ndarray, white: np.ndarray, basis: np.ndarray | None = None) -> np.ndarray:
     """(..., channels, channels) -> (..., channels * (channels + 1) / 2): log(white C white), laid out as a vector. Its
-    length is the Riemannian distance from C to the point that `white` is the whitener of."""
-    return vectors(kernels.logs(C, white) if C.ndim == 3 and white.ndim == 2 else log(white @ C @ white))
+    length is the Riemannian distance from C to the point that `white` is the whitener of. basis: as `mean` left it."""
+    return vectors(kernels.logs(C, white, basis) if C.ndim == 3 and white.ndim == 2 else log(white @ C @ white))
 
 
 def vectors(T: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class Covariance(Stage):
         y = np.full((len(x), *self.out.shape), np.nan)
         for row, trial in zip(y, x.astype(float), strict=True):
             if np.isfinite(trial).all():
-                row[:] = riemann.covariances(trial) if self.kind == "oas" else np.cov(trial, bias=True)
+                row[:] = riemann.covariances(trial) if self.kind == "oas" else riemann.sample(trial)
         return y
 
     @classmethod

@@ -44,10 +44,11 @@ class Tangent(Decoder):
                 f"tangent learns from covariance matrices, not from trials of shape {X.shape[1:]}.",
                 do="Put the stage covariance between epoch and it.",
             )
-        self.white_ = riemann.whitener(riemann.mean(X))
+        basis = riemann.plain(X)
+        self.white_ = riemann.whitener(riemann.mean(X, basis=basis))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # convergence: the score tells
-            model = LogisticRegression(C=self.strength).fit(riemann.tangent(X, self.white_), y)
+            model = LogisticRegression(C=self.strength).fit(riemann.tangent(X, self.white_, basis), y)
         both = len(model.coef_) == 1  # of two classes it weighs one
         self.weights_: np.ndarray = np.vstack([0 * model.coef_, model.coef_]) if both else model.coef_
         self.bias_: np.ndarray = np.r_[0 * model.intercept_, model.intercept_] if both else model.intercept_

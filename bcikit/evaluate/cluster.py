@@ -37,7 +37,10 @@ def over(
         workers = client.scheduler_info(n_workers=-1)["workers"]
         if not all(local(worker) for worker in workers):
             _granted(gate, labels)
-        futures = client.map(work, jobs, pure=False, retries=TRIES)
+        if not workers:
+            raise DeviceTrouble(f"The scheduler at {address} has no worker.", do=f"dask worker {address}")
+        # a worker that joins later was not looked at: nothing is sent there
+        futures = client.map(work, jobs, pure=False, retries=TRIES, workers=list(workers), allow_other_workers=False)
         for future in as_completed(futures, loop=client.loop):
             yield future.result()
 

@@ -35,7 +35,7 @@ def read(path: str | Path, rate: float | None = None, unit: str = "µV", key: st
     if not signals:
         raise FileTrouble(f"{path} holds no signal.", f"Its arrays are {_said(arrays)}.")
     key = key or max(signals, key=lambda k: (signals[k].ndim > 1, signals[k].size))
-    x = signals[key] * VOLTAGE[unit]
+    x = signals[key] if VOLTAGE[unit] == 1 else signals[key] * VOLTAGE[unit]
     own_rate = next((float(arrays[k]) for k in RATES if k in arrays and arrays[k].size == 1), None)
     if not (rate or own_rate):
         raise WrongUse(f"{path.name} does not say its rate.", f"Its arrays are {_said(arrays)}.", "Say it: rate=250 (Hz).")

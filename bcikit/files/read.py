@@ -124,7 +124,7 @@ def _implausible(r: Recording) -> list[str]:
     columns = [i for i, c in enumerate(r.stream.channels) if c.kind == "eeg" and c.unit == "µV"]
     if not columns or not r.chunks:
         return []
-    x = max(r.chunks, key=len).data[:10_000, columns].astype(float)
+    x = max(r.chunks, key=len).data[:2_000, columns].astype(float)
     with np.errstate(invalid="ignore"):  # Inf less Inf
         steps = np.abs(np.diff(x, axis=0))
     steps = steps[(steps > 0) & np.isfinite(steps)]

@@ -71,11 +71,14 @@ def weighted(x: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
     _do.weighted(np.ascontiguousarray(x, np.float32), np.ascontiguousarray(weights), sums)
 
 
-def biquads32(x: np.ndarray, base: np.ndarray, coef: np.ndarray, state: np.ndarray) -> np.ndarray:
+def biquads32(
+    x: np.ndarray, base: np.ndarray, coef: np.ndarray, state: np.ndarray, y: np.ndarray | None = None
+) -> np.ndarray:
     """`biquads` over x - base in single precision, twice as fast: base (c) and state (sections, 2, c) float32. Only for
-    filters that let no constant through, where the error has been computed (`preprocess._single`)."""
+    filters that let no constant through, where the error has been computed (`preprocess._single`). y: where it goes, instead of a
+    new array."""
     x = np.ascontiguousarray(x, np.float32)
-    y = np.empty_like(x)
+    y = np.empty_like(x) if y is None else y
     _do.biquads32(x, y, base, coef, state)
     return y
 

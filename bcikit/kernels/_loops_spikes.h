@@ -10,20 +10,31 @@ typedef int16_t FN(counts) __attribute__((vector_size(4 * LANES), aligned(2), ma
   do {                                                                                                        \
     Py_ssize_t i = (low);                                                                                     \
     for (; i + WIDE * FLOATS <= (high); i += WIDE * FLOATS) FN(call)(WIDE, WIDE * FLOATS, i, CALL_ARGS);      \
-    for (; i < (high); i += FLOATS) FN(call)(1, (high) - i < FLOATS ? (high) - i : FLOATS, i, CALL_ARGS);     \
+    for (; i + FLOATS < (high); i += 2 * FLOATS)                                                              \
+      FN(call)(2, (high) - i < 2 * FLOATS ? (high) - i : 2 * FLOATS, i, CALL_ARGS);                           \
+    if (i < (high)) FN(call)(1, (high) - i, i, CALL_ARGS);                                                    \
   } while (0)
 
+/* n < FLOATS floats, in as many moves as n has bits */
+LOOP FN(some)(Py_ssize_t n, const float *from, float *to) {
+  for (int size = FLOATS / 2; size; size /= 2)
+    if (n & size) {
+      __builtin_memcpy(to, from, size * sizeof(float));
+      from += size, to += size;
+    }
+}
 LOOP FN(take)(const int nv, Py_ssize_t used, const float *from, FN(fvec) *to) {
-  if (used == nv * FLOATS)
-    for (int v = 0; v < nv; v++) to[v] = ((const FN(fvec) *)from)[v];
-  else
-    for (int i = 0; i < nv * FLOATS; i++) ((float *)to)[i] = i < used ? from[i] : 0.0f;
+  for (int v = 0; v < nv; v++)
+    if (used >= (v + 1) * FLOATS) to[v] = ((const FN(fvec) *)from)[v];
+    else {
+      to[v] = (FN(fvec)){0};
+      FN(some)(used - v * FLOATS, from + v * FLOATS, (float *)(to + v));
+    }
 }
 LOOP FN(give)(const int nv, Py_ssize_t used, const FN(fvec) *from, float *to) {
-  if (used == nv * FLOATS)
-    for (int v = 0; v < nv; v++) ((FN(fvec) *)to)[v] = from[v];
-  else
-    for (int i = 0; i < used; i++) to[i] = ((const float *)from)[i];
+  for (int v = 0; v < nv; v++)
+    if (used >= (v + 1) * FLOATS) ((FN(fvec) *)to)[v] = from[v];
+    else FN(some)(used - v * FLOATS, (const float *)(from + v), to + v * FLOATS);
 }
 LOOP FN(take_counts)(const int nv, Py_ssize_t used, const int16_t *from, FN(fvec) *to) {
   if (used == nv * FLOATS)
@@ -45,10 +56,9 @@ LOOP FN(biquads32_tile)(const int nv, Py_ssize_t used, Py_ssize_t at, const floa
   ALIGNED FN(fvec) tile[BLOCK][WIDE];
   FN(fvec) less[WIDE];
   FN(take)(nv, used, base + at, less);
-  for (Py_ssize_t r = 0; r < rows; r++) {
-    FN(take)(nv, used, x + r * stride, tile[r]);
+  for (Py_ssize_t r = 0; r < rows; r++) FN(take)(nv, used, x + r * stride, tile[r]);
+  for (Py_ssize_t r = 0; r < rows; r++)
     for (int v = 0; v < nv; v++) tile[r][v] -= less[v];
-  }
   for (Py_ssize_t s = 0; s < sections; s++) {
     const double *k = coef + 5 * s;
     const float b0 = (float)k[0], b1 = (float)k[1], b2 = (float)k[2], a1 = (float)k[3], a2 = (float)k[4];

@@ -85,7 +85,9 @@ def steady(sos: np.ndarray) -> np.ndarray:
 
 def settling(sos: np.ndarray, left: float = 1e-7) -> float:
     """Samples after which `left` of a fault is left: of the slowest pole, doubled up where poles lie together."""
-    radius = max((np.abs(np.roots([1, a1, a2])).max() for a1, a2 in sos[:, 3:]), default=0.0)
+    a1, a2 = sos[:, 3:].T
+    root = np.sqrt(a1**2 - 4 * a2 + 0j)
+    radius = float(np.abs([a1 + root, a1 - root]).max(initial=0.0)) / 2
     if not radius:
         return 0.0
     n = np.log(left) / np.log(radius)

@@ -94,13 +94,13 @@ class Filter(Begins):
     def run(self, x: np.ndarray) -> np.ndarray:
         if not self.single:
             return kernels.biquads(x, self.sos, self._state)
-        pieces, at = [], 0
+        y, at = np.empty(x.shape, np.float32), 0
         while at < len(x):
             end = min(at + self._until, len(x))
-            pieces.append(kernels.biquads32(x[at:end], self._base, self.sos, self._state))
+            kernels.biquads32(x[at:end], self._base, self.sos, self._state, y[at:end])
             self.ran(end - at, x[end - 1])
             at = end
-        return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty_like(x[:0]), *pieces])
+        return y
 
     def ran(self, n: int, newest: np.ndarray) -> None:
         """With single precision: n samples went in, the last of them `newest`; moves the base when it is time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -52,6 +53,28 @@ def test_a_cluster_beyond_this_machine_needs_a_grant_of_its_own():
     gate.consent.grant("S1", "research", ["network"], 1, passphrase="an orange horse")
     with pytest.raises(DeviceTrouble, match="No Dask scheduler answers"):
         next(over("tcp://192.0.2.1:8786", len, [()], gate, [label]))
+
+
+def _where(_):
+    time.sleep(0.3)
+    return distributed.get_worker().address
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_that_joins_later_gets_nothing(cluster):
+    known = set(cluster.scheduler_info["workers"])
+    results = over(cluster.scheduler_address, _where, range(24), Gate(), [])
+    where = [next(results)]
+    cluster.scale(3)
+    cluster.wait_for_workers(3)
+    assert {*where, *results} == known
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_without_workers_is_said():
+    with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as empty:
+        with pytest.raises(DeviceTrouble, match="no worker"):
+            next(over(empty.scheduler_address, _where, range(2), Gate(), []))
 
 
 def test_what_is_local_is_read_from_the_address():
