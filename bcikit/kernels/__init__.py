@@ -75,8 +75,8 @@ def biquads32(
     x: np.ndarray, base: np.ndarray, coef: np.ndarray, state: np.ndarray, y: np.ndarray | None = None
 ) -> np.ndarray:
     """`biquads` over x - base in single precision, twice as fast: base (c) and state (sections, 2, c) float32. Only for
-    filters that let no constant through, where the error has been computed (`preprocess._single`). y: where it goes, instead of a
-    new array."""
+    filters that let no constant through, where the error has been computed (`preprocess._single`). y: where it goes, instead
+    of a new array."""
     x = np.ascontiguousarray(x, np.float32)
     y = np.empty_like(x) if y is None else y
     _do.biquads32(x, y, base, coef, state)
