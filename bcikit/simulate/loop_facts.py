@@ -11,8 +11,9 @@ from .facts import Fact
 from .implant_facts import FACTS as IMPLANT
 
 SOURCES = {
-    "willett17": "F. R. Willett et al., J. Neural Eng. 14:026007, 2017, doi:10.1088/1741-2560/14/2/026007 (the piecewise-"
-    "linear feedback controller with a forward model, fitted to people with implants)",
+    "willett17": "F. R. Willett et al., J. Neural Eng. 14:016001, 2017, PubMed 27900953 (how people with implants steer: "
+    "the piecewise-linear feedback controller); F. R. Willett et al., J. Neural Eng. 14:026010, 2017, "
+    "doi:10.1088/1741-2552/aa5990 (their movement times, MT = a + b D + c / R^2)",
     "willett19": "F. R. Willett et al., Sci. Rep. 9:8881, 2019, doi:10.1038/s41598-019-44166-7 (gain and smoothing chosen "
     "by simulating that model)",
     "ratcliff": "R. Ratcliff and G. McKoon, Neural Comput. 20:873-922, 2008, doi:10.1162/neco.2008.12-06-420",

@@ -22,8 +22,8 @@ def towards(
     cursor: np.ndarray, target: np.ndarray, size: np.ndarray, step_s: float, slow: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """A push towards the target, full from `slow` widths on and in proportion nearer than that; not so soon behind a new
-    target that the person cannot have seen it (F. R. Willett et al., J. Neural Eng. 14:026007, 2017,
-    doi:10.1088/1741-2560/14/2/026007)."""
+    target that the person cannot have seen it (F. R. Willett et al., J. Neural Eng. 14:016001, 2017,
+    PubMed 27900953)."""
     way = target - cursor
     far = np.sqrt((way * way).sum(axis=1))
     push = way / np.maximum(far, 1e-9)[:, None] * np.minimum(far / slow, 1.0)[:, None]

@@ -24,8 +24,8 @@ class Click(Stage):
     so far. No delay of its own. Raises WrongUse where it was not fitted or the stream has other channels.
 
     Source: S.-P. Kim et al., IEEE Trans. Neural Syst. Rehabil. Eng. 19:193-203, 2011, doi:10.1109/TNSRE.2011.2107750 (a
-    discriminant on the counts that move the cursor); F. R. Willett et al., Nature 593:249-254, 2021 and C. Pandarinath et
-    al., eLife 6:e18554, 2017, doi:10.7554/eLife.18554 (a hidden Markov model over it).
+    discriminant on the counts that move the cursor); C. Pandarinath et al., eLife 6:e18554, 2017, doi:10.7554/eLife.18554
+    (people who point and click so).
     """
 
     holds: ClassVar[bool] = False

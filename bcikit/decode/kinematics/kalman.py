@@ -30,7 +30,7 @@ class Kalman(Stage):
 
     Source: W. Wu et al., Neural Comput. 18:80-118, 2006, doi:10.1162/089976606774841585 (model and fit); S.-P. Kim et al.,
     J. Neural Eng. 5:455-476, 2008, doi:10.1088/1741-2560/5/4/010 (velocity as the state); W. Q. Malik et al., IEEE Trans.
-    Neural Syst. Rehabil. Eng. 19:25-34, 2011, doi:10.1109/TNSRE.2010.2079334 (steady state).
+    Neural Syst. Rehabil. Eng. 19:25-34, 2011, doi:10.1109/TNSRE.2010.2092443 (steady state).
     """
 
     holds = False  # it looks at what comes out, which is less
