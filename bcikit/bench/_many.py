@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,6 +63,11 @@ class Many:
             )
             self.fed = self.feed.any()
 
+    def scale(self, gain: float) -> None:
+        """The cursor goes `gain` times as fast; the people are told. Until the next fit."""
+        self.K, self.c = gain * self.K, gain * self.c
+        self.world.people.learn(gain * self.speed[:, 0], 0.5)
+
     def decoded(self, counts: np.ndarray) -> np.ndarray:
         """(runs, 2) the velocity that these counts (runs, units) say."""
         if self.noiseless:
@@ -120,15 +126,18 @@ class Many:
         self.W = np.stack([c.weights_ for c in self.clicks]).astype(np.float32)
         self.offset = np.array([c.offset_ for c in self.clicks])
 
-    def calibrate(self) -> None:
-        """As `tasks/closed_loop.py` does it."""
+    def calibrate(self, blocks: Sequence[tuple[float, float]] = BLOCKS, patience_s: float = math.inf) -> None:
+        """As `tasks/closed_loop.py` does it: seconds and the computer's part of each block, a fit behind each. What was
+        learnt from watching is forgotten behind the second. A target not hit in `patience_s` makes place for the next."""
         known: Use | None = None
-        for block, (seconds, assist) in enumerate(BLOCKS):
+        usual, self.world.task.timeout_s = self.world.task.timeout_s, patience_s
+        for block, (seconds, assist) in enumerate(blocks):
             self.world.neurons.observe(assist == 1)
             use = self.use(seconds, assist)
             known = use if known is None or block == 1 else known.then(use)
             self.fit(known)
         self.world.neurons.observe(False)
+        self.world.task.timeout_s = usual
         self.world.task.fresh()
 
     def fit(self, use: Use, teacher: str = "known") -> None:
@@ -157,6 +166,21 @@ class Many:
         d.fit_push(use.counts[:half, run], use.push[:half, run], np.ones(half), self.world.step_s)
         guess, truth = d.predict(use.counts[half:, run]) / d.speed, use.push[half:, run]
         return float(1 - ((guess - truth) ** 2).sum() / ((truth - truth.mean(axis=0)) ** 2).sum())
+
+
+class Heard(Many):
+    """What units without end would tell, each in noise of its own: the push with the noise that all share, smoothed with a
+    time constant of `lag_s`. `exact`: without that noise."""
+
+    def __init__(self, world: World, speed: float, lag_s: float, exact: bool = False) -> None:
+        super().__init__(world, [Steering(speed=speed) for _ in range(world.task.runs)])
+        self.smooth, self.exact = float(np.exp(-world.step_s / lag_s)), exact
+        world.people.learn(speed, self.smooth)
+
+    def decoded(self, counts: np.ndarray) -> np.ndarray:
+        told = self.speed * (self.world.push if self.exact else self.world.neurons.meant)
+        self.velocity = self.smooth * self.velocity + (1 - self.smooth) * told
+        return self.velocity
 
 
 def many(world: World, noiseless: bool = False, **settings: Any) -> Many:

@@ -21,7 +21,8 @@ class Populations:
     """`len(seeds)` populations of `units` channels. `counts(push, click)` gives a bin's counts (populations, units),
     float32; `tonight()` lets a night pass. open_loop: as while observing, which turns and weakens the tuning.
 
-    tuning (populations, units, 3): Hz for an intention of 1 along x, along y, and for the closing hand. base: Hz."""
+    tuning (populations, units, 3): Hz for an intention of 1 along x, along y, and for the closing hand. base: Hz. meant
+    (populations, 2): the push of the newest bin with the noise that all units share, so all that any number of them tell."""
 
     def __init__(self, units: int, seeds: Sequence[int], step_s: float) -> None:
         self.units, self.step_s = units, step_s
@@ -37,6 +38,7 @@ class Populations:
         self._open = np.stack([np.cos(turn), np.sin(turn)], axis=-1) * fact("open_depth")
         self.open_loop = False
         self._shared = np.zeros((len(seeds), 2))
+        self.meant = np.zeros((len(seeds), 2))
         self._common = np.zeros((len(seeds), k))
         self._wander = np.stack([r.standard_normal(units) for r in self._made]) * fact("wander")
         self._at = AHEAD
@@ -96,8 +98,8 @@ class Populations:
         k, c = (np.exp(-self.step_s / fact(n)) for n in ("shared_s", "common_s"))
         self._shared = k * self._shared + (1 - k * k) ** 0.5 * self._gauss[:, at, :2]
         self._common = c * self._common + (1 - c * c) ** 0.5 * self._gauss[:, at, 2:]
-        meant = push + fact("shared") * (0.02 / self.step_s) ** 0.5 * self._shared
-        rates = self._rates(np.concatenate([meant, click[:, None], self._common], axis=1))
+        self.meant = push + fact("shared") * (0.02 / self.step_s) ** 0.5 * self._shared
+        rates = self._rates(np.concatenate([self.meant, click[:, None], self._common], axis=1))
         return _counted(self._even[:, at], rates * np.float32(self.step_s))
 
     def _draw(self) -> None:
