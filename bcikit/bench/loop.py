@@ -28,8 +28,8 @@ USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
 MINUTE_S = 60.0  # between two refits behind a bad night
-TUNING = (101, 102, 103)  # the people on whom gains are tuned
-GAINS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)  # of the calibrated decoder, on top of its own speed
+TUNING = (101, 102, 103, 104, 105, 106)  # the people on whom gains are tuned
+GAINS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)  # of the calibrated decoder, on top of its own speed
 SETTLE_S = 20.0  # of use in which the person gets used to another gain
 OURS: dict[str, Sequence[Any]] = {"hold_s": (0.1, 0.3, 1.0), "shrinkage": (0.3,)}
 # as published: the person watches, steers with what was learnt from that, and the decoder is refitted once. On these small
