@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 GROUP = "Stream"
+DECODERS = ("prit", "rti", "known", "static", "refit")
 
 
 @click.command()
@@ -12,7 +13,16 @@ GROUP = "Stream"
 @click.option("--channels", type=click.IntRange(8, 16384), default=1024, show_default=True, metavar="N")
 @click.option("--side", type=click.IntRange(2, 60), default=6, show_default=True, metavar="N", help="The grid is N x N.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, metavar="N")
-@click.option("--seconds", type=click.FloatRange(1, 86_400), metavar="S", help="Of use; headless 60, else without end.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 86_400),
+    metavar="S",
+    help="Of use (with --days: a day); headless 60, else without end.",
+)
+@click.option("--days", type=click.IntRange(0, 3650), default=0, metavar="N", help="Nights pass, each behind 120 s of use.")
+@click.option(
+    "--decoder", type=click.Choice(DECODERS), default="prit", show_default=True, help="What it learns by, day by day."
+)
 @click.option("--calibrate", is_flag=True, help="Calibrate on the page, though a calibration is shipped for this implant.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="Of the page; any free one if left out."
@@ -28,6 +38,8 @@ def command(
     side: int,
     seed: int,
     seconds: float | None,
+    days: int,
+    decoder: str,
     calibrate: bool,
     port: int,
     no_browser: bool,
@@ -43,6 +55,10 @@ def command(
     bcikit demo
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo cursor --headless --raw --channels 96
+    bcikit demo cursor --headless --days 7 --channels 96
+
+    --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
+    told them (known; refit, which is ReFIT-Kalman), or stays as it is (static).
 
     bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
     that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.
@@ -57,19 +73,24 @@ def command(
 
         if as_json or record or raw:
             raise WrongUse("--json, --record and --raw go with --headless.", do="bcikit demo cursor --headless --json")
-        serve(Live(channels, side, seed, calibrate, seconds), port, not no_browser, click.echo)
+        serve(Live(channels, side, seed, calibrate, seconds, days=days, decoder=decoder), port, not no_browser, click.echo)
         return
     from ..core.clock import JumpClock
+    from ..tasks.closed_loop import DAY_S
     from ..tasks.play import ceiling, play
 
     if raw and channels < 32:
         raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
-    for line in play(channels, side, seed, seconds or 60.0, JumpClock(), record, raw):
+    if raw and days:
+        raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
+    seconds = seconds or (DAY_S if days else 60.0)
+    for line in play(channels, side, seed, seconds, JumpClock(), record, raw, days, decoder):
         if as_json:
             click.echo(json.dumps(line))
         elif "bits_per_s" in line:
-            click.echo(f"{line['phase']:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
-    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds or 60.0)}
+            when = f"day {line['day']}" if days else line["phase"]
+            click.echo(f"{when:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
+    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds)}
     if as_json:
         click.echo(json.dumps(last))
     else:

@@ -28,6 +28,15 @@ from .world import Scene
 
 # calibration as it is done: watch, then use and refit (seconds, part of the cursor that the computer moves)
 BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
+DAY_S = 120.0  # of use between two nights, where nights pass by themselves
+# a decoder by name: its settings, and what it learns by in the middle and at the end of each day (None: it does not)
+DECODERS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "prit": ({}, "prit"),
+    "rti": ({}, "rti"),
+    "known": ({}, ""),
+    "static": ({}, None),
+    "refit": ({"teacher": "refit", "feed": True, "hold_s": None}, ""),
+}
 
 
 @dataclass(frozen=True)
@@ -70,18 +79,28 @@ class ClosedLoop:
         self.loop.add(self.tap, counted)
         self.loop.add(self.cursor)
         self.hand: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None = None
-        self.phase = "use"
+        self.phase, self.day = "use", 0
         self._asked: list[str] = []
 
     def add(self, sink: Sink, at: str = "board") -> None:
         """A recorder or view beside the cursor."""
         self.loop.add(sink, at)
 
-    def run(self, calibrate: bool = True, seconds: float | None = None) -> Iterator[Moment]:
-        """Bin after bin: the calibration's blocks, then use for so many seconds (without end: None)."""
+    def run(
+        self,
+        calibrate: bool = True,
+        seconds: float | None = None,
+        days: int = 0,
+        day_s: float = DAY_S,
+        learns: str | None = "prit",
+    ) -> Iterator[Moment]:
+        """Bin after bin: the calibration's blocks, then use for so many seconds (without end: None). A night passes behind
+        each `day_s` of use, until `days` have; the decoder learns (see DECODERS) in the middle and at the end of a day."""
+        half = round(day_s / self.task.step_s / 2)
         plan = [*BLOCKS] if calibrate else []
         total = None if seconds is None else sum(s for s, _ in plan) + seconds
         ends = np.cumsum([s for s, _ in plan]) / self.task.step_s
+        first = round(sum(s for s, _ in plan) / self.task.step_s)
         self.scene.people.learn(self.decoder.speed, 0.6)
         bins, block = 0, 0
         self._set(plan[0] if plan else None, bins)
@@ -95,7 +114,20 @@ class ClosedLoop:
                 self.loop.mark("recalibrate", "fresh" if block == 1 else None)
                 if block == len(plan):
                     self.task.fresh()
+            elif days and block == len(plan) and (bins - first) % half == 0:
+                self._lesson((bins - first) // half % 2 == 0, days, learns)
             self._set(plan[block] if block < len(plan) else None, bins)
+
+    def _lesson(self, over: bool, days: int, learns: str | None) -> None:
+        """Half a day of use is over, or a day: learn; and behind a day let a night pass, unless it was the last."""
+        if over and self.day >= days:
+            return
+        if learns is not None:
+            self.loop.mark("recalibrate", f"{learns} fresh".strip() if over else learns or None)
+        if over:
+            self.board.night()
+            self.day += 1
+            self.task.fresh()
 
     def _set(self, block: tuple[float, float] | None, bins: int) -> None:
         """Before a bin: who moves the cursor, what the screen shows, what is intended."""

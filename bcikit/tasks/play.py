@@ -11,7 +11,7 @@ from ..acquire.units import Units
 from ..core.clock import Clock
 from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
-from .closed_loop import ClosedLoop
+from .closed_loop import DECODERS, ClosedLoop
 from .grid import Grid
 from .raw import raw_loop
 from .world import STEP_S, Scene
@@ -20,28 +20,47 @@ SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless p
 
 
 def play(
-    units: int, side: int, seed: int, seconds: float, clock: Clock, record: str | None = None, raw: bool = False
+    units: int,
+    side: int,
+    seed: int,
+    seconds: float,
+    clock: Clock,
+    record: str | None = None,
+    raw: bool = False,
+    days: int = 0,
+    decoder: str = "prit",
 ) -> Iterator[dict[str, Any]]:
-    """A line every ten seconds, the last one with the scores. raw: from 30 kHz of every channel. Simulated."""
+    """A line every ten seconds, or with `days` one at the end of each, of `seconds` of use; the last one with the scores.
+    raw: from 30 kHz of every channel. decoder: one of DECODERS. Simulated."""
     from ..ethics.gate import Gate
 
+    settings, learns = DECODERS[decoder]
     if raw:
-        loop: ClosedLoop = raw_loop(units, side, seed, Gate(), clock)
+        loop: ClosedLoop = raw_loop(units, side, seed, Gate(), clock, **settings)
     else:
-        loop = ClosedLoop(Units(n=units, seed=seed), Steering(), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock)
+        loop = ClosedLoop(
+            Units(n=units, seed=seed), Steering(**settings), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock
+        )
     if record is not None:
         from ..effectors.xdf import Xdf
 
         loop.add(Xdf(path=record))
     line: dict[str, Any] = {}
-    for k, moment in enumerate(loop.run(calibrate=True, seconds=seconds), 1):
-        if k % round(10 / STEP_S) == 0:
-            yield {"time_s": round(k * STEP_S, 3), "phase": moment.phase, "simulated": True, **loop.facts()}
+    day_bins = round(seconds / STEP_S)
+    used = 0
+    for k, moment in enumerate(loop.run(True, seconds * (days + 1), days, seconds, learns), 1):
+        used += moment.phase == "use"
         line = {"time_s": round(k * STEP_S, 3), "phase": moment.phase}
+        if days and used and used % day_bins == 0:
+            yield {**line, "day": loop.day, "simulated": True, **loop.facts()}
+        elif not days and k % round(10 / STEP_S) == 0:
+            yield {**line, "simulated": True, **loop.facts()}
     yield {
         **line,
         "channels": units,
         "raw": raw,
+        "decoder": decoder,
+        "day": loop.day,
         "side": side,
         "seed": seed,
         "simulated": True,

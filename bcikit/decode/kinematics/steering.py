@@ -24,7 +24,8 @@ SCREEN = (
     "target y",
     "target size",
 )  # channels of the screen, in widths of the workspace
-TEACHERS = ("towards", "refit", "rti", "prit")
+GUESSES = ("rti", "prit")  # teachers for whom nobody knows the target
+TEACHERS = ("towards", "refit", *GUESSES)
 SURE_S = 20.0  # of use in which the target could be guessed, the least to learn from without labels
 ENOUGH_S = 4.0  # of a known intention, the least to learn from
 AGREE = 0.3  # correlation with what was decoded, below which a guess is not taken over
@@ -39,9 +40,9 @@ class Steering(Kalman):
     channels of the screen, `cursor x`, `cursor y`, `target x`, `target y`, `target size`, which are not decoded but tell,
     bin by bin, what must have been intended. Output (bins, 2): velocity, widths of the workspace a second; no delay of its
     own. What was intended: `towards` the target with a push that falls near it (Willett 2017), or by `refit` (Gilja 2012).
-    With `feed`, what firing the cursor's own position explains is taken off first, as ReFIT does. An event's value `fresh`
-    forgets what came before it. Before it has learnt anything it is at rest. Raises WrongUse where the screen's channels
-    are missing, or are others than it learnt from.
+    With `feed`, what firing the cursor's own position explains is taken off first, as ReFIT does. An event's value may name
+    a teacher that guesses, for this once, and say `fresh`, which forgets what came before it (`prit fresh`). Before it has
+    learnt anything it is at rest. Raises WrongUse where the screen's channels are missing, or others than it learnt from.
     """
 
     exempt: ClassVar = {
@@ -170,24 +171,27 @@ class Steering(Kalman):
         return y
 
     def adapt(self, event: Event) -> None:
-        """A selection is remembered; `recalibrate` refits on what is, if that is enough. value `fresh`: forget it then."""
+        """A selection is remembered; `recalibrate` refits on what is, if that is enough. value: `rti` or `prit`, to guess
+        this once; `fresh`: forget it then."""
         n, size = len(self.columns), len(self._past)
         if event.name != "recalibrate":
             ago = self._end - math.floor(event.index)
             if 0 < ago <= min(self._count, size):
                 self._past[(self._count - ago) % size, -1] = 1
             return
+        said = str(event.value).split()
+        teacher = next((word for word in said if word in GUESSES), self.teacher)
         past = np.roll(self._past, -(self._count % size), axis=0)[-min(self._count, size) :]
         screen = past[:, n : n + len(SCREEN)].astype(float)
         with suppress(WrongUse):  # what is asked for too soon must not end the loop
             velocity = past[:, -3:-1].astype(float)
-            if self.teacher in ("rti", "prit"):
+            if teacher in GUESSES:
                 chose = past[:, -1] > 0
-                self.fit_guess(self.teacher, past[:, :n], screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
+                self.fit_guess(teacher, past[:, :n], screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
             else:
                 self.fit_use(past[:, :n], screen[:, :2], screen[:, 2:4], screen[:, 4], velocity, self.step_s)
         self._ready()
-        if event.value == "fresh":
+        if "fresh" in said:
             self._count = 0
 
     def restore(self, kept: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from ...core.errors import BciError
 from ...decode.kinematics.steering import Steering
 from ...ethics.gate import Gate
 from ...simulate.loop_facts import fact, fingerprint
-from ...tasks.closed_loop import ClosedLoop, Moment
+from ...tasks.closed_loop import DAY_S, DECODERS, ClosedLoop, Moment
 from ...tasks.grid import Grid
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
@@ -35,8 +35,17 @@ class Live:
     with {facts: ...} twice a second; {state: stopped | ended, note} when it ends."""
 
     def __init__(
-        self, channels: int, side: int, seed: int, calibrate: bool, seconds: float | None, clock: Clock = WALL
+        self,
+        channels: int,
+        side: int,
+        seed: int,
+        calibrate: bool,
+        seconds: float | None,
+        clock: Clock = WALL,
+        days: int = 0,
+        decoder: str = "prit",
     ) -> None:
+        self.days, self.decoder = days, decoder
         self.channels, self.side, self.seed, self.clock = channels, side, seed, clock
         self.calibrate, self.seconds = calibrate, seconds
         self.tell: Callable[[dict[str, Any]], None] = lambda frame: None
@@ -97,8 +106,9 @@ class Live:
     # -- the loop
 
     def _made(self) -> ClosedLoop:
-        board, decoder = Units(n=self.channels, seed=self.seed), Steering()
-        known = None if self.calibrate else shipped(self.channels, self.seed)
+        settings, self._learns = DECODERS[self.decoder]
+        board, decoder = Units(n=self.channels, seed=self.seed), Steering(**settings)
+        known = None if self.calibrate or settings else shipped(self.channels, self.seed)
         if known is not None:
             decoder.restore(known)
         self._known = known is not None
@@ -113,11 +123,13 @@ class Live:
         return way / max(far, 1e-9) * min(far / HAND_REACH, 1.0), pressed
 
     def _run(self, loop: ClosedLoop) -> None:
-        self.day, self._hits = 0, deque[tuple[float, int]]()
+        self._hits = deque[tuple[float, int]]()
         self._latency, self._now = np.zeros(len(EDGES_MS) + 1, int), 0.0
         state, note = "ended", ""
         try:
-            for k, moment in enumerate(loop.run(not self._known, self.seconds)):
+            day_s = self.seconds or DAY_S
+            total = None if self.seconds is None else day_s * (self.days + 1)
+            for k, moment in enumerate(loop.run(not self._known, total, self.days, day_s, self._learns)):
                 self._act(loop)
                 self.tell(self._frame(loop, moment, k))
             state = "stopped" if loop.cursor.held else "ended"
@@ -135,7 +147,7 @@ class Live:
                 loop.recalibrate()
             elif what in ("night", "shock"):
                 getattr(loop.board, what)()
-                self.day += what == "night"
+                loop.day += what == "night"
 
     def _frame(self, loop: ClosedLoop, m: Moment, k: int) -> dict[str, Any]:
         scene, late = loop.scene, (self.clock.now() - float(m.chunk.time)) * 1000
@@ -175,7 +187,7 @@ class Live:
             "edges": EDGES_MS,
             "p50": round(p50, 3) if p50 == p50 else None,
             "p99": round(p99, 3) if p99 == p99 else None,
-            "day": self.day,
+            "day": loop.day,
             "dead": np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
             "side": self.side,
             "channels": self.channels,
