@@ -1,5 +1,5 @@
 # make demo    set up, and watch a simulated person with a simulated implant steer a cursor, on a page (no hardware)
-# make test    set up, lint, and run the tests
+# make test    set up, lint, and run the tests (EXTRAS=test,... chooses the extras; tests of what is missing are left out, and say so)
 # make lint    ruff and mypy alone
 # make soak    the long tests
 # make wheels  the compiled and the pure wheel, in dist/
@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 READY := .venv/.ready-demo
 TESTS := .venv/.ready-test
+EXTRAS ?= test,web,io,robot,scale
 
 .PHONY: demo venv test lint soak wheels resolve clean browser
 
@@ -26,7 +27,7 @@ $(READY): .venv/bin/python pyproject.toml setup.py constraints.txt $(wildcard bc
 	@touch $@
 
 $(TESTS): $(READY)
-	$(PIP) --editable ".[test,web]"
+	$(PIP) --editable ".[$(EXTRAS)]"
 	@touch $@
 
 lint: $(TESTS)
