@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from bcikit.evaluate.protocols import fit, stepped
 from bcikit.testing import cases
 
 STAGES = parts("stage")
+DEEP = all(find_spec(name) for name in ("torch", "onnx", "onnxruntime"))
 DECODERS = [name for name, cls in STAGES.items() if issubclass(cls, Decoder)]
 
 
@@ -22,9 +25,11 @@ def test_the_law_of_any_cut_holds_for_every_stage_and_decoder_with_no_exception(
     seen = {name: list(cases(cls)) for name, cls in STAGES.items()}
     left_out = [name for name, its in seen.items() for case in its if "any_cut_same_bytes" in case.stage.exempt]
     unseen = [name for name, its in seen.items() if not its]
-    assert not left_out and not unseen
+    networks = [name for name in unseen if ".decode.deep." in STAGES[name].__module__]
+    assert not left_out and unseen == ([] if DEEP else networks)
     assert len(DECODERS) >= 4 and len(STAGES) > 30
-    print(f"live against offline: {len(STAGES)} stages, {len(DECODERS)} of them decoders, 100 %")
+    told = f", but {', '.join(unseen)}, left out: they need the extra deep" if unseen else ", 100 %"
+    print(f"live against offline: {len(STAGES)} stages, {len(DECODERS)} of them decoders{told}")
 
 
 @pytest.mark.parametrize("name", ["pyriemann:MDM", "pyriemann:TangentSpace+sklearn:LogisticRegression", "tangent"])
