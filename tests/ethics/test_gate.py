@@ -227,7 +227,8 @@ def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_
     boards = {f"acquire/{p.name}" for p in (root / "acquire").glob("*.py") if re.search(r"\blive\b", p.read_text())}
     may = {
         # boards that simulate, or play what is signed as simulated, and say so by `live`; stages and effectors name it in
-        # the input for their laws, and that none of them gives it out is law 8; benches draw their own input
+        # the input for their laws, and that none of them gives it out is law 8; benches draw
+        # their own input, and so do the faults that `explain` is tried on
         "SIMULATED": {
             "core/label.py",
             *boards,
@@ -238,6 +239,7 @@ def test_only_simulated_boards_and_a_signature_say_simulated_and_only_reading_a_
             "tasks",
             "bench",
             "custody/_attack",
+            "custody/faults.py",
         },
         # and the attacks, which say it falsely and are refused
         "simulated": {"core/label.py", "files/xdf.py", "custody/_attack"},
