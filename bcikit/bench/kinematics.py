@@ -14,6 +14,7 @@ import numpy as np
 from ..core.errors import FileTrouble
 from ..decode.kinematics.kalman import Kalman
 from ..decode.kinematics.past_kernel import PastKernel
+from ..decode.kinematics.ridge_lags import RidgeLags
 
 FOLDS, GAP_S = 5, 2.0
 LAGS = 10  # bins that the ridge regression sees
@@ -48,20 +49,9 @@ def ours(rate: float, **settings: Any) -> Fit:
 def ridge(lags: int, alpha: float = 1000.0) -> Fit:
     """Ridge regression on this bin and those before it, z-scored."""
 
-    def seen(X: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        out = np.zeros((len(X), X.shape[1] * lags))
-        for k in range(lags):
-            same = np.arange(len(X)) >= k
-            same[k:] &= runs[k:] == runs[: len(X) - k]
-            out[same, k * X.shape[1] : (k + 1) * X.shape[1]] = X[np.flatnonzero(same) - k]
-        return out
-
     def fit(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        F = seen(X, runs)
-        m, s, y = F.mean(axis=0), F.std(axis=0) + 1e-9, Y.mean(axis=0)
-        Z = (F - m) / s
-        W = np.linalg.solve(Z.T @ Z + alpha * np.eye(Z.shape[1]), Z.T @ (Y - y))
-        return lambda X, runs: (seen(X, runs) - m) / s @ W + y
+        outputs = tuple(f"y{i}" for i in range(Y.shape[1]))
+        return RidgeLags(outputs=outputs, lags=lags, alpha=alpha).fit(X, Y, runs).predict
 
     return fit
 
@@ -133,7 +123,7 @@ def golub(folder: Path) -> Iterator[dict[str, Any]]:
             Y = np.column_stack([np.cos(turn), np.sin(turn)])
             Y[g["freeze"].astype(bool)] = np.nan
             rate = 1 / 0.045
-            for name, fit in (("past_kernel", ours(rate)), ("kalman", _kalman)):
+            for name, fit in (("past_kernel", ours(rate)), ("kalman", _kalman), ("ridge, 5 bins", ridge(5))):
                 got = told(fit, X, Y, runs, rate, whole=True)
                 yield {"row": f"m1-golub-bci {which}, {name}", "direction_r2": r2(Y, got)}
 
