@@ -42,7 +42,7 @@ class RidgeLags(Stage):
         bin looks back across its border. Bins with NaN in Y are left out; NaN in X is the mean. Raises WrongUse where too
         little is left.
 
-        Learns `lags_`, `mean_` (channels), `weights_` (outputs, lags * channels; newest bin first) and `offset_` (outputs)."""
+        Learns `lags_`, `mean_` (channels), `weights_` (outputs, lags * channels; newest first) and `offset_` (outputs)."""
         X, Y = np.asarray(X, float), np.asarray(Y, float)
         if X.ndim != 2 or Y.shape != (len(X), len(self.outputs)):
             what = f"ridge_lags cannot learn from X {X.shape} and Y {Y.shape}."
