@@ -1,11 +1,14 @@
 """Recorded movement read from recorded neurons, causally, by one default decoder, beside ridge regression.
 
+A set is a folder of its name: one of those beside the checkout, or files of a public data set whose card says what moves.
+
 Folds are contiguous, with a gap as long as anything remembers; what is printed comes from `predict`, which is `step`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +18,30 @@ from ..core.errors import FileTrouble
 from ..decode.kinematics.kalman import Kalman
 from ..decode.kinematics.past_kernel import PastKernel
 from ..decode.kinematics.ridge_lags import RidgeLags
+from ..evaluate.data import Run, trials
+from ..files.cards import cards
 
 FOLDS, GAP_S = 5, 2.0
 LAGS = 10  # bins that the ridge regression sees
 GRIP_BANDS = ("4-8", "8-13", "13-20", "20-35", "60-90", "90-150", "150-250")
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]]
+PAST_S = 0.5  # s that it sees in files whose bins may have any width
 SETS = ("m1-continuous", "m1-reach", "m1-golub-bci", "ecog-gripforce-bids")
 
 
 def kinematics(root: str, sets: Sequence[str] = SETS) -> Iterator[dict[str, Any]]:
     """A dict a figure, of the sets that lie in `root`. Raises FileTrouble where one does not."""
-    made = dict(zip(SETS, (continuous, reach, golub, grip), strict=True))
+    own = dict(zip(SETS, (continuous, reach, golub, grip), strict=True))
     for name in sets:
         folder = Path(root).expanduser() / name
         if not folder.is_dir():
             raise FileTrouble(f"{folder} is not there.", "It should hold the recordings of that name.", "Use --root FOLDER.")
-        yield from made[name](folder)
+        yield from own[name](folder) if name in own else sessions(name, folder)
+
+
+def known() -> list[str]:
+    """Names of all sets."""
+    return [*SETS, *(name for name, card in cards().items() if card.paradigm == "kinematics")]
 
 
 # -- decoders, as something that learns and then tells
@@ -159,6 +170,36 @@ def grip(folder: Path) -> Iterator[dict[str, Any]]:
         for name, fit in (("past_kernel", ours(10.0, taus=(0.1, 0.3))), ("ridge", ridge(1, 100.0))):
             got = told(fit, X, force, runs, 10.0, gap_s=window)
             yield {"row": f"ecog-gripforce, {what}, {name}", **_correlation(force[:, 0], got[:, 0])}
+
+
+def sessions(name: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Each recording of a public data set by itself: what its card says is decoded, from its counts, where it is scored."""
+    for run in trials(name, folder):
+        X, Y, runs, rate = _counted(run)
+        lags, scored = max(round(PAST_S * rate), 1), np.isfinite(Y).all(axis=1)
+        spread = Y[scored].var(axis=0)
+        for what, fit in (("past_kernel", ours(rate)), (f"ridge, {lags} bins", ridge(lags))):
+            score = r2(Y, told(fit, X, Y, runs, rate))
+            by_variance = float(spread @ score / spread.sum())  # as FALCON scores
+            yield {"row": f"{name} {run.name}, {what}", "r2": score, "r2_by_variance": by_variance}
+
+
+def _counted(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Counts, what moves (NaN where it is not scored), the number of each bin's run without a pause, and bins a second."""
+    r, card = run.recording, run.card.trials
+    spikes = r.stream.of_kind("spikes")
+    columns = [i for i, n in enumerate(r.stream.names) if any(fnmatch(n, p) for p in card["decoded"])]
+    if not columns or not spikes:
+        what = f"{run.path} lacks spikes, or what is decoded: {', '.join(card['decoded'])}."
+        raise FileTrouble(what, f"It has {', '.join(r.stream.names[-8:])}.")
+    X, Y = r.data[:, spikes].astype(float), r.data[:, columns].astype(float)
+    runs = np.cumsum(np.diff(r.index, prepend=r.index[0] - 1) != 1)
+    if card.get("as_steps"):
+        Y = np.diff(Y, axis=0, prepend=np.nan) * r.stream.rate
+        Y[np.diff(runs, prepend=-1) != 0] = np.nan
+    if mask := card.get("mask"):
+        Y[r.data[:, r.stream.pick([mask])[0]] != 1] = np.nan
+    return X, Y, runs, r.stream.rate
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, block: int = 10, seed: int = 0) -> dict[str, Any]:

@@ -27,7 +27,7 @@ LONG = ("loop", "kinematics", "hand")  # not among all
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
-@click.option("--rows", metavar="A,B", help="loop: these rows alone; kinematics: these sets.")
+@click.option("--rows", metavar="A,B", help="loop: these rows alone; kinematics: these sets, as falcon-m1.")
 @click.option(
     "--root",
     default="../shared/data",
@@ -106,8 +106,8 @@ def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds
         for line in hand.hand(root):
             click.echo(json.dumps(line) if as_json else _said(line))
         return
-    known = loop.ROWS if what == "loop" else kinematics.SETS
-    wanted = [r.strip() for r in rows.split(",")] if rows else list(known)
+    known = list(loop.ROWS) if what == "loop" else kinematics.known()
+    wanted = [r.strip() for r in rows.split(",")] if rows else list(loop.ROWS if what == "loop" else kinematics.SETS)
     for row in wanted:
         if row not in known:
             raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, list(known)))

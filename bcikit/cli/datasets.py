@@ -24,8 +24,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
             click.echo(json.dumps(dataclasses.asdict(card), ensure_ascii=False, default=str))
         else:
             people = f"{card.subjects} {'person' if card.subjects == 1 else 'people'}"
-            ready = "evaluate" if card.trials and card.runs else ""
-            click.echo(f"{name:18} {card.paradigm or '-':9} {people:11} {ready:9} {card.title} ({card.licence})")
+            ready = ("bench" if card.paradigm == "kinematics" else "evaluate") if card.trials and card.runs else ""
+            click.echo(f"{name:18} {card.paradigm or '-':10} {people:11} {ready:9} {card.title} ({card.licence})")
 
 
 @command.command()

@@ -1,4 +1,4 @@
-"""Any recording, by what is in it: OpenBCI text, XDF, NumPy, tables, and whatever MNE reads.
+"""Any recording, by what is in it: OpenBCI text, XDF, NumPy, tables, spikes of NWB and of Indy, and whatever MNE reads.
 
 from bcikit.files.read import read
 recording = read("session.xdf")
@@ -81,6 +81,10 @@ def format_of(path: Path) -> str:
     text = head.lstrip(b"\xef\xbb\xbf\r\n ")
     if head.startswith(b"XDF:"):
         return "xdf"
+    if head.startswith(b"MATLAB 7.3"):
+        return "indy"
+    if head.startswith(b"\x89HDF") and suffix == ".nwb":
+        return "nwb"
     if head.startswith(b"\x93NUMPY") or suffix in (".npz", ".npy"):
         return "numpy_file"
     if text.startswith((b"%STOP", b"%START")):

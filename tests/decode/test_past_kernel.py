@@ -42,6 +42,17 @@ def test_step_and_predict_are_the_same_arithmetic():
     assert got.tobytes() == k.predict(X.astype(np.float32)).astype(np.float32).tobytes()
 
 
+def test_a_unit_that_hardly_fired_in_training_does_not_carry_the_decoder_away():
+    X, Y = bent(1600)
+    X = np.column_stack([X, np.zeros(len(X))])
+    X[100, -1] = 1
+    X[1200:, -1] = 6
+    k = PastKernel(landmarks=200).fit(X[:1200], Y[:1200], 20.0)
+    assert np.abs(k.predict(X[1200:])).max() < 3 * np.abs(Y).max()
+    with pytest.raises(WrongUse, match="no channel varies"):
+        PastKernel().fit(0 * X, Y, 20.0)
+
+
 def test_runs_do_not_join():
     X, Y = bent(600)
     k = PastKernel(landmarks=100).fit(X, Y, 20.0, runs=np.repeat([0, 1], 300))

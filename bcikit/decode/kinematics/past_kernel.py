@@ -14,7 +14,8 @@ from ...core.stream import Channel, Stream
 from .kalman import _reaches
 
 SETTLED = 8.0  # time constants after which a fault has left no trace worth the name
-SMALL = 1e-6  # of a feature's spread, where it has none
+SMALL = 1e-6  # of the largest spread: a feature with less has none
+LEAST = 0.1  # of the typical spread: what varied less in training, as a unit that hardly fired, is not scaled up further
 
 
 @dataclass(eq=False)
@@ -70,7 +71,10 @@ class PastKernel(Stage):
                 f"past_kernel cannot learn from {len(F)} bins with a known movement.", "It needs some seconds of it."
             )
         own, self.y_mean_, y_std = F.std(axis=0), Y.mean(axis=0), Y.std(axis=0)
-        own = np.where(own > SMALL * max(own.max(), SMALL), own, np.inf)
+        varies = own > SMALL * max(own.max(), SMALL)
+        if not varies.any():
+            raise WrongUse("past_kernel cannot learn: no channel varies.")
+        own = np.where(varies, np.maximum(own, LEAST * np.median(own[varies])), np.inf)
         y = (Y - self.y_mean_) / y_std
         middle = F.mean(axis=0)
         tells = np.abs(((F - middle) / own).T @ y / len(F)).max(axis=1)
