@@ -20,7 +20,7 @@ from ..core.errors import BciError
 from ..core.label import Label, Level
 from ..core.parts import Sink
 from ..core.stream import Channel, Chunk, Stream
-from ..decode._sandboxed import Sandboxed
+from ..decode.sandbox import Sandbox
 from ..ethics import sandbox
 from ..ethics.consent import Consent
 from ..ethics.gate import Gate, Permit
@@ -114,7 +114,7 @@ def _hop(seconds: float, summary: dict[str, Any]) -> Iterator[Row | str]:
     if why := sandbox.available():
         yield f"  the hop to the sandboxed worker is left out: {why}"
         return
-    worker = Sandboxed(["pick"])
+    worker = Sandbox(["pick"])
     try:
         worker.start(_signal(8))
         x = np.zeros((10, 8), np.float32)

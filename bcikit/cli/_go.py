@@ -41,12 +41,6 @@ def go(session: Session, trail: Path | None = None) -> None:
         kinds = [sink.kind for sink, _ in session.sinks] + (["record"] if trail else [])
         board.label = allowed(gate, session.subject, kinds)
     _pinned(board)
-    foreign = [s.part_name() for s in session.stages if not type(s).__module__.startswith("bcikit.")]
-    if foreign and tier() == 2:
-        raise NotConsented(
-            f"The policy lets {', '.join(foreign)} run in the sandboxed worker alone: nobody vouches for it.",
-            do=f"bcikit stream --sandbox --stage {foreign[0]} ...",
-        )
     loop = Loop(board, line, gate)
     views = [sink for sink, _ in session.sinks if isinstance(sink, View)]
     recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
@@ -121,6 +115,16 @@ def tier() -> int:
 
     consent = Consent()
     return consent.facts().policy.tier if (consent.home / "consent.db").exists() else 1
+
+
+def may_load(kind: str, name: str) -> None:
+    """Raises NotConsented where a part of another package would be loaded into this process at tier 2."""
+    if tier() == 2:
+        what = (
+            f"The policy keeps the {kind} {name!r} out of this process: it is of another package, and nobody vouches for it."
+        )
+        do = "It runs in the sandboxed worker: --sandbox." if kind == "stage" else ""
+        raise NotConsented(what, "tier = 2 stands in the policy.", do)
 
 
 def allowed(gate: Gate, subject: str | None, kinds: list[str]) -> Label:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..core.errors import WrongUse
+from ..core.errors import BciError
 from ..core.find import part, where
 from ..core.settings import Field, Setting, settings_of
 
@@ -25,7 +25,7 @@ def show(kind: str, names: tuple[str, ...], as_json: bool) -> None:
     for name in names or where(kind):
         try:
             cls = part(kind, name)
-        except WrongUse as error:
+        except BciError as error:
             if names:
                 raise
             click.echo(json.dumps({"name": name, "missing": error.what}) if as_json else _entry(name, error.what, "red"))

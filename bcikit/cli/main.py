@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
+from ..core import find
 from ..core.errors import BciError, nearest
 
 HERE = Path(__file__).parent
@@ -79,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     _three_streams()
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
+    find.GUARDS[:] = [_may_load]
     if "_BCIKIT_COMPLETE" in os.environ:  # the shell asks what could follow
         commands.main(prog_name="bcikit")
     try:
@@ -100,6 +102,12 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         return _told(error)
+
+
+def _may_load(kind: str, name: str) -> None:
+    from ._go import may_load
+
+    may_load(kind, name)
 
 
 def _three_streams() -> None:

@@ -29,7 +29,7 @@ def command(
     from ..files.toml import Toml
     from ..view._view import View
     from ..view.jsonl import Jsonl
-    from ._go import go
+    from ._go import go, tier
 
     try:
         file = Toml(path)
@@ -47,6 +47,10 @@ def command(
             isinstance(at_most, bool) or not isinstance(at_most, (int, float)) or not 0 < at_most < float("inf")
         ):
             raise WrongUse(f"seconds = {at_most!r} is not a number of seconds.", do="Leave it out to run until Ctrl-C.")
+    if tier() == 2:
+        from ..decode.sandbox import shut_in
+
+        shut_in(file.doc)
     made = session(file.doc, file.line)
     made.subject, made.seconds = subject or of_file, seconds or at_most
     views = [at for sink, at in made.sinks if isinstance(sink, View)]

@@ -90,10 +90,9 @@ def command(
         settings[key.strip()] = value
     source = part("board", board).make(settings)
     line: list[Stage] = []
-    if (sandbox or tier() == 2) and (stages or decode):
-        from ..decode._sandboxed import Sandboxed
-
-        line = [Sandboxed(stages, decode, decode_every)]
+    if (stages or decode) and (sandbox or tier() == 2):
+        model = [{"stage": "model", "folder": decode, "every": decode_every}] if decode else []
+        line = [part("stage", "sandbox").make({"line": [*stages, *model]})]
     else:
         line += [parse("stage", text) for text in stages]
         if decode:

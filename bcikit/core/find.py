@@ -1,13 +1,11 @@
-"""Parts are found by their place: one file is one part, and dropping it in is the whole registration.
-
-Names are read from the folders without importing anything; a part's module is imported when it is asked for.
-Other packages add parts through the entry points `bcikit.boards`, `bcikit.stages`, `bcikit.sinks`.
-"""
+"""Parts are found by their place: one file is one part. Names are read from the folders without importing anything; a module
+is imported when it is asked for. Other packages add parts by entry points: `bcikit.boards`, `.stages`, `.sinks`."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +15,7 @@ from .errors import WrongUse, nearest
 from .parts import Part
 
 ROOT = Path(__file__).parent.parent
+GUARDS: list[Callable[[str, str], None]] = []  # asked before another package's part is loaded; they raise NotConsented
 ROOMS = {"board": ["acquire"], "stage": ["preprocess", "decode", "decode/*"], "sink": ["effectors", "view"]}
 
 
@@ -27,9 +26,8 @@ def where(kind: str) -> dict[str, str]:
     for room in ROOMS[kind]:
         for folder in sorted(p for p in ROOT.glob(room) if p.is_dir() and p.name[0] not in "_."):
             package = ".".join(("bcikit", *folder.relative_to(ROOT).parts))
-            for module in pkgutil.iter_modules([str(folder)]):
-                if module.name[0] != "_" and not module.ispkg:
-                    places[module.name] = f"{package}.{module.name}"
+            its = [m.name for m in pkgutil.iter_modules([str(folder)]) if m.name[0] != "_" and not m.ispkg]
+            places |= {name: f"{package}.{name}" for name in its}
     for entry in entry_points(group=f"bcikit.{kind}s"):
         places.setdefault(entry.name, entry.value)
     return dict(sorted(places.items()))
@@ -45,6 +43,8 @@ def part(kind: str, name: str) -> Any:
             f"bcikit {kind}s lists them." if kind in ("board", "stage") else "",
         )
     module_name, _, cls_name = places[name].partition(":")
+    for guard in () if module_name.startswith("bcikit.") else GUARDS:
+        guard(kind, name)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

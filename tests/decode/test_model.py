@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bcikit.core.errors import BciError, FileTrouble, WrongUse
-from bcikit.core.pipeline import Pipeline
+from bcikit.core.pipeline import Pipeline, build
 from bcikit.core.stream import Channel, Event, Stream, recording
 from bcikit.decode._model import load, save
 from bcikit.decode.estimator import Estimator
+from bcikit.ethics import sandbox
 from bcikit.preprocess.bandpass import Bandpass
 from bcikit.preprocess.epoch import Epoch
 from bcikit.preprocess.pick import Pick
@@ -59,6 +60,18 @@ def test_continuously_it_tells_what_goes_on(model):
     out = Pipeline(load(model[0]).live(every=0.2)).run(played(seed=2))
     assert out.stream.rate == 5 and out.data.shape[1] == 2
     assert np.isfinite(out.data).all()
+
+
+@pytest.mark.parametrize("name", ["model", "sandbox"])
+def test_as_a_stage_of_a_session_and_in_the_sandbox_it_says_the_same(model, name):
+    if name == "sandbox" and (why := sandbox.available()):
+        pytest.skip(f"left out: {why}")
+    folder, line = model
+    table = {"stage": "model", "folder": str(folder)}
+    stage = build(table if name == "model" else {"stage": "sandbox", "line": [table]})
+    assert build(stage.recipe()).recipe() == stage.recipe()
+    got = Pipeline([stage]).run(played(seed=1), sizes=iter([9, 0, 130] * 1000))
+    assert got.data.tobytes() == line.run(played(seed=1)).data.tobytes()
 
 
 @pytest.mark.parametrize(

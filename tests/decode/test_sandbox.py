@@ -12,8 +12,9 @@ import pytest
 
 from bcikit import BciError, Channel, Chunk, Event, Label, Level, NotConsented, Pipeline, Stream, WrongUse
 from bcikit.cli import main as cli
+from bcikit.core import find
 from bcikit.core.find import parse
-from bcikit.decode._sandboxed import Sandboxed
+from bcikit.decode.sandbox import Sandbox
 from bcikit.ethics import _wire, sandbox
 from bcikit.ethics.consent import Consent
 from bcikit.ethics.home import home
@@ -39,7 +40,7 @@ def same(a, b):
 
 
 def test_it_gives_the_same_bytes_as_outside_at_any_cut_across_gaps_and_from_a_kept_state():
-    inside, outside = Sandboxed(PARTS), Pipeline([parse("stage", p) for p in PARTS])
+    inside, outside = Sandbox(PARTS), Pipeline([parse("stage", p) for p in PARTS])
     assert inside.missing == ()
     a, b = inside.start(STREAM), outside.start(STREAM)
     assert a == b and a.label == LABEL
@@ -49,7 +50,7 @@ def test_it_gives_the_same_bytes_as_outside_at_any_cut_across_gaps_and_from_a_ke
     outside.gap(3.0)
     later = list(chunks([100, 100], seed=1))
     assert same(inside.step(later[0]), outside.step(later[0]))
-    other = Sandboxed(PARTS)
+    other = Sandbox(PARTS)
     other.start(STREAM)
     other.restore(inside.state())
     assert same(other.step(later[1]), outside.step(later[1]))
@@ -62,8 +63,8 @@ def test_it_gives_the_same_bytes_as_outside_at_any_cut_across_gaps_and_from_a_ke
 
 def test_what_a_part_says_of_itself_comes_through():
     with pytest.raises(WrongUse, match="no stage called"):
-        Sandboxed(["bandpas"])
-    inside = Sandboxed(["threshold:channels=Cz"])
+        Sandbox(["bandpas"])
+    inside = Sandbox(["threshold:channels=Cz"])
     with pytest.raises(WrongUse, match="no channel 'Cz'"):
         inside.start(STREAM)
     assert inside.settle > 0 and inside.leaky is False
@@ -119,14 +120,16 @@ class Evil(Stage):
 @pytest.fixture
 def evil(tmp_path, monkeypatch):
     """A plug-in as it would be installed: found by its entry point, imported in the worker alone."""
-    place, file = tmp_path / "site", tmp_path / "leak"
+    place, file = tmp_path / "site-packages", tmp_path / "leak"
     (place / "evil-1.0.dist-info").mkdir(parents=True)
     (place / "evil-1.0.dist-info" / "METADATA").write_text("Name: evil\nVersion: 1.0\n")
     (place / "evil-1.0.dist-info" / "entry_points.txt").write_text("[bcikit.stages]\nevil = evil_part:Evil\n")
     (place / "evil_part.py").write_text(textwrap.dedent(EVIL.format(file=str(file), home=str(home()))))
     monkeypatch.syspath_prepend(str(place))
+    find.where.cache_clear()
     Consent().grant("S1", "research", ["view"])
-    return lambda do: (Sandboxed([f"evil:do={do}"], readable=[str(place)]), file)
+    yield lambda do: (Sandbox([f"evil:do={do}"], readable=[str(place)]), file)
+    find.where.cache_clear()
 
 
 def test_a_hostile_plug_in_reaches_nothing_and_is_not_even_imported_here(evil, capfd):
@@ -166,7 +169,7 @@ def test_its_exceptions_carry_nothing_out(evil):
 
 def test_keys_and_consents_are_never_readable_in_it():
     with pytest.raises(NotConsented, match="keys and consents"):
-        Sandboxed(["notch"], readable=[str(home().parent)])
+        Sandbox(["notch"], readable=[str(home().parent)])
 
 
 def test_on_the_command_line_and_at_tier_2_of_a_policy(capfd):
@@ -178,8 +181,48 @@ def test_on_the_command_line_and_at_tier_2_of_a_policy(capfd):
     assert '"samples": 125' in capfd.readouterr().out
 
 
+SESSION = """
+[board]
+use = "synthetic"
+n = 2
+[[stages]]
+use = "notch"
+[[stages]]
+{table}
+[[sinks]]
+use = "jsonl"
+at = "{at}"
+"""
+
+
+@pytest.mark.parametrize(
+    "table, at",
+    [
+        ('use = "evil"', "evil"),
+        ('use = "beside"\nlines = [{stage = "evil"}, {stage = "evil"}]', "beside"),
+        ('use = "sandbox"\nline = ["evil:do=print"]', "sandbox"),
+    ],
+)
+def test_a_session_at_tier_2_shuts_in_what_another_package_brought(evil, tmp_path, capfd, table, at):
+    _, file = evil("print")
+    Consent().use_policy("version = 1\ntier = 2\n")
+    (path := tmp_path / "s.toml").write_text(SESSION.format(table=table, at=at))
+    assert cli.main(["run", str(path), "--seconds", "0.5"]) == 0
+    assert '"samples": 125' in capfd.readouterr().out
+    assert not file.exists() and "evil_part" not in sys.modules
+
+
+def test_at_tier_2_no_command_loads_another_package_into_its_own_process(evil, capfd):
+    Consent().use_policy("version = 1\ntier = 2\n")
+    evil("print")
+    assert cli.main(["stages", "evil"]) == 3
+    assert "nobody vouches for it" in capfd.readouterr().err and "evil_part" not in sys.modules
+    assert cli.main(["stages"]) == 0
+    assert "nobody vouches" in capfd.readouterr().out
+
+
 def test_where_there_is_no_sandbox_nothing_runs_in_it(monkeypatch):
     monkeypatch.setattr(sandbox, "available", lambda: "this kernel has no Landlock")
     with pytest.raises(BciError, match="no sandboxed worker"):
-        Sandboxed(["notch"])
+        Sandbox(["notch"])
     assert Path(sandbox.__file__).exists()

@@ -13,38 +13,40 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from struct import error as StructError
+from tempfile import gettempdir
 from typing import Any
 
-from ..core.errors import BciError, NotConsented, WrongUse
-from ..core.parts import Stage
-from ..core.pipeline import Pipeline
+from ..core.errors import BciError, NotConsented, WrongUse, nearest
+from ..core.find import parse
+from ..core.grid import Grid
+from ..core.parts import Part, Stage
+from ..core.pipeline import Pipeline, build
 from ..core.stream import Chunk, Event, Stream
 from ..ethics import _wire, sandbox
 from ..ethics.home import home
+from ..preprocess.beside import composed
 
 BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, BAD = range(9)
 PATIENCE_S = 60.0  # for a worker that does not answer
 PACKAGE = Path(__file__).parent.parent
+MODEL = "model"  # the stage that reads a folder which may be anybody's
 
 
-class Sandboxed(Stage):
-    """The line `NAME[:key=value,...]`, ..., then the model in a folder, in a sandboxed worker. readable: further
-    folders that the parts may read. What was added on top of the least that a sandbox needs, and could not be, stands
-    in `missing`.
+class Sandbox(Stage):
+    """A line of stages, each `NAME[:key=value,...]` or a recipe, in a sandboxed worker. readable: folders that they may
+    read, beside that of a `model`. What was added on top of the least that a sandbox needs, and could not be, stands in
+    `missing`.
 
-    Raises BciError where there is no sandbox here, or the worker ends or answers with nonsense; WrongUse as the parts do."""
+    Raises BciError where there is no sandbox here, or the worker ends or answers with nonsense; WrongUse as they do."""
 
     holds = False
 
-    def __init__(
-        self, parts: Sequence[str], model: str | None = None, every: float | None = None, readable: Sequence[str] = ()
-    ) -> None:
-        self.parts, self.model, self.every = tuple(parts), model, every
-        self.readable = tuple(str(Path(p).expanduser().resolve()) for p in (*readable, *([model] if model else [])))
+    def __init__(self, line: Sequence[str | Mapping[str, Any]], readable: Sequence[str] = ()) -> None:
+        self.line, self.readable = tuple(line), tuple(readable)
         self._process: subprocess.Popen | None = None
         self._begin_worker()
 
@@ -53,23 +55,26 @@ class Sandboxed(Stage):
             raise BciError("There is no sandboxed worker on this machine.", f"{why[0].upper()}{why[1:]}.")
         place = home().resolve()
         libraries = [
-            Path(p).resolve() for p in {*sysconfig.get_paths().values(), sys.base_prefix, "/usr/lib", "/lib", "/lib64"}
+            Path(p).resolve()
+            for p in {*sysconfig.get_paths().values(), sys.base_prefix, "/usr/lib", "/lib", "/lib64", "/dev/urandom"}
         ]
         libraries = [PACKAGE, *libraries, *(Path(p) for p in sys.path if "site-packages" in p)]
-        for path in (*libraries, *map(Path, self.readable)):
+        models = [str(r["folder"]) for r in self.line if not isinstance(r, str) and r.get("stage") == MODEL]
+        readable = [Path(p).expanduser().resolve() for p in (*self.readable, *models)]
+        for path in (*libraries, *readable):
             if place == path or place.is_relative_to(path):
                 raise NotConsented(f"{path} may not be read in the sandbox: the keys and consents lie in it ({place}).")
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
         told = {
-            "parts": self.parts,
-            "model": self.model and str(Path(self.model).expanduser().resolve()),
-            "every": self.every,
+            "line": list(self.line),
             "libraries": [str(p) for p in libraries],
-            "readable": list(self.readable),
+            "readable": [str(p) for p in readable],
             "listed": [p for p in sys.path if p] + [str(PACKAGE.parent)],
         }
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import work; work({theirs.fileno()})"
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        one["MPLCONFIGDIR"] = gettempdir()  # a folder that only looks writable: without one matplotlib does not import
         environment = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "OMP_NUM_THREADS", "BCIKIT_PURE")}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
@@ -77,7 +82,7 @@ class Sandboxed(Stage):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**environment, **one},
             cwd="/",
         )
         theirs.close()
@@ -100,12 +105,25 @@ class Sandboxed(Stage):
     def learns_from(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.teachers
 
-    @classmethod
-    def part_name(cls) -> str:
-        return "sandbox"
-
     def recipe(self) -> dict[str, Any]:
-        return {"stage": "sandbox", "parts": list(self.parts), "model": self.model, "every": self.every}
+        return {"stage": "sandbox", "line": list(self.line), "readable": list(self.readable)}
+
+    @classmethod
+    def make(cls, settings: Mapping[str, Any]) -> Sandbox:
+        known = ["line", "readable"]
+        for name in settings:
+            if name not in known:
+                raise WrongUse(f"sandbox has no setting {name!r}.", f"It has {', '.join(known)}.", nearest(name, known))
+        line, readable = (settings.get(n, ()) for n in known)
+        if isinstance(line, str) or not line or isinstance(readable, str):
+            what = "sandbox needs a list of the stages that run in it."
+            raise WrongUse(what, do='In a session file: line = ["bandpass:low=1,high=40", {stage = "notch"}]')
+        return cls(line, readable)
+
+    @classmethod
+    def examples(cls) -> Iterator[Part]:
+        if not sandbox.available():
+            yield cls([{"stage": "bandpass", "low": 8.0, "high": 30.0}, "resample:rate=100"])
 
     # -- what is asked of the worker
 
@@ -139,7 +157,8 @@ class Sandboxed(Stage):
 
     def start(self, s: Stream) -> Stream:
         try:
-            out = _wire.stream_in(self._asked(START, _wire.values_out(_wire.stream_out(s))), s)
+            told, grid = self._asked(START, _wire.values_out(_wire.stream_out(s)))
+            out, self.grid = _wire.stream_in(told, s), Grid(*(int(k) for k in grid))
         except (ValueError, TypeError, KeyError) as error:
             self.end()
             raise BciError("The sandboxed worker announced a stream that is none.", type(error).__name__) from error
@@ -187,10 +206,32 @@ def _said(text: Any) -> str:
     return "".join(ch if ch.isprintable() else " " for ch in str(text))[:200]
 
 
-def vouched(names: Sequence[str]) -> bool:
-    """Whether all these parts are bcikit's own."""
-    foreign = {e.name for e in entry_points(group="bcikit.stages")}
-    return not foreign & {n.partition(":")[0] for n in names}
+def shut_in(doc: dict[str, Any]) -> None:
+    """Of a session's tables, each that names a stage which nobody vouches for becomes one of `sandbox`, before anything is
+    imported: other packages' stages, and models, whose files may be anybody's."""
+    untrusted = {MODEL, *(e.name for e in entry_points(group="bcikit.stages"))}
+    moved = set()
+    for table in _tables(doc, "stages", "decoder", "mapper"):
+        if table.get("use") != "sandbox" and _names(table) & untrusted:
+            stage = {"stage": table.pop("use"), **table}
+            moved.add(stage["stage"])
+            table.clear()
+            table.update({"use": "sandbox", "line": [stage]})
+    for table in _tables(doc, "effector", "sinks"):
+        if table.get("at") in moved:
+            table["at"] = "sandbox"
+
+
+def _tables(doc: dict[str, Any], *keys: str) -> list[dict[str, Any]]:
+    found = [doc.get(key, []) for key in keys]
+    return [t for its in found for t in (its if isinstance(its, list) else [its]) if isinstance(t, dict)]
+
+
+def _names(value: Any) -> set[str]:
+    """All texts within: among them the names of nested stages."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return set().union(*map(_names, value)) if isinstance(value, list) else {value} if isinstance(value, str) else set()
 
 
 # -- the other side
@@ -238,14 +279,16 @@ def _prepared() -> None:
 
 
 def _built(told: dict[str, Any]) -> Pipeline:
-    from ..core.find import parse
+    return Pipeline([parse("stage", r) if isinstance(r, str) else build(r) for r in told["line"]])
 
-    stages = [parse("stage", text) for text in told["parts"]]
-    if told["model"]:
-        from ._model import load
 
-        stages += load(told["model"]).live(told["every"])
-    return Pipeline(stages)
+def _grid(line: Pipeline) -> list[int]:
+    """Of the whole line; that of its input where two changes of rate do not compose to one."""
+    try:
+        grid = composed(line)
+    except WrongUse:
+        grid = Grid()
+    return [grid.p, grid.q, grid.off]
 
 
 def _answer(line: Pipeline, kind: int, raw: bytes) -> tuple[Any, ...]:
@@ -255,7 +298,7 @@ def _answer(line: Pipeline, kind: int, raw: bytes) -> tuple[Any, ...]:
     if kind == START:
         blank = Stream("", 0.0, ())
         out = line.start(_wire.stream_in(value, blank))
-        return (_wire.values_out(_wire.stream_out(out)),)
+        return (_wire.values_out([_wire.stream_out(out), _grid(line)]),)
     if kind == GAP:
         line.gap(value)
     elif kind == ADAPT:
