@@ -83,7 +83,6 @@ class Sandbox(Stage):
             stderr=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             env={**environment, **one},
-            cwd="/",
         )
         theirs.close()
         self._socket = ours

@@ -27,9 +27,11 @@ def train(
 ) -> tuple[Path, dict[str, Any]]:
     """Train on all trials of these people and runs, cut as they come live, and write the model: (folder, what it says of
     itself). Raises WrongUse, FileTrouble, NotConsented."""
-    runs = [r for r in trials(data, root, subjects) if not only or r.run in only]
+    here = trials(data, root, subjects)
+    runs = [r for r in here if not only or r.run in only]
     if not runs:
-        raise WrongUse(f"{data} has no run {', '.join(only)} here.")
+        has = ", ".join(dict.fromkeys(r.run for r in here))
+        raise WrongUse(f"{data} has no run {', '.join(only)} here.", f"It has {has}.")
     gate = Gate()
     for run in runs:
         gate.check("train", run.recording.stream.label)

@@ -41,7 +41,7 @@ class Select(Stage):
             raise WrongUse(
                 f"select cannot read {s.name}.",
                 "It chooses by probabilities that come at a steady rate.",
-                "Put a decoder behind a window before it.",
+                "Put a decoder behind a window before it (of a model: every=0.5).",
             )
         if self.off > self.on:
             raise WrongUse(f"select: off={self.off:g} lies above on={self.on:g}.", "A choice would end as it begins.")
