@@ -44,6 +44,7 @@ OWN = "-"  # --record alone: encrypted, in the folder of the person
     help="What is recorded: out (behind the last stage, the default), board, or a stage.",
 )
 @click.option("--lsl", metavar="NAME", help="Offer what leaves the last stage as an LSL stream (needs its own grant).")
+@click.option("--lsl-local", is_flag=True, help="That stream on a network of its own, for readers begun there (Linux).")
 @click.option("--markers", metavar="SOURCE", help="Events from another board: lsl:NAME or keyboard.")
 @click.option(
     "--sandbox",
@@ -63,6 +64,7 @@ def command(
     record: str | None,
     record_at: str,
     lsl: str | None,
+    lsl_local: bool,
     markers: str | None,
     sandbox: bool,
     as_json: bool,
@@ -82,6 +84,12 @@ def command(
     from ..core.session import Session
     from ._go import go, tier
 
+    if lsl_local:
+        from ..ethics.loopback import enter
+
+        if lsl is None:
+            raise WrongUse("--lsl-local is about a stream that nobody asked for.", do="--lsl NAME --lsl-local")
+        click.echo(f"{lsl} is offered to readers that are begun with: {enter()}", err=True)
     settings = {}
     for opt in opts:
         key, equals, value = opt.partition("=")
