@@ -1,4 +1,5 @@
-"""`bcikit evaluate` beside MNE, pyRiemann and scikit-learn for the same people, filter, folds and method, from the files on.
+"""`bcikit evaluate` beside MNE, pyRiemann and scikit-learn for the same people, filter, folds and method, from the files on:
+tangent space with logistic regression, and common spatial patterns with a shrinkage discriminant.
 
 The recordings are simulated and shaped like those of BNCI2014_001: 22 channels, 250 Hz, six runs of 48 trials. What stands
 against it reads, filters and cuts with MNE as MOABB's paradigms do, then trains a pyRiemann pipeline on each fold as MOABB's
@@ -14,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from ._remote import environment, there
 
 CHANNELS, RATE, RUNS, TRIALS, EVERY_S, LENGTH_S = 22, 250.0, 6, 48, 7.5, 4.0
 BAND = (8.0, 32.0)
+LEAST = 3  # rounds
 NAMES = tuple("Fz FC3 FC1 FCz FC2 FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CP1 CPz CP2 CP4 P1 Pz P2 POz".split())
 CARD = """
 title = "Simulated, shaped like BNCI2014_001"
@@ -42,16 +45,39 @@ paradigm = "mi"
 basis = "Nobody's: simulated."
 purposes = ["research"]
 [trials]
-events = ["trig=1:left", "trig=2:right"]
+events = ["trig=1:left", "trig=2:right", "marker=1:left", "marker=2:right"]
 after = 0.0
 length = 4.0
 [[runs]]
 files = "{subject}_run{run}.npz"
+[[runs]]
+files = "{subject}_run{run}_raw.fif"
 """
 
 
-def written(folder: Path, people: int) -> Path:
+@dataclass(frozen=True)
+class Race:
+    """name: of the method, as it is done here by `decoder`. kind: of pyRiemann's covariances; without, MNE's CSP. ends: of
+    the files."""
+
+    name: str
+    decoder: str
+    kind: str = ""
+    ends: str = "npz"
+
+
+RACES = (
+    Race("tangent space, scm", "tangent:kind=scm", "scm"),
+    Race("tangent space, oas", "tangent:kind=oas", "oas"),
+    Race("CSP", "csp:kind=scm,even=no"),
+    Race("tangent space, scm, FIF", "tangent:kind=scm", "scm", "fif"),
+)
+
+
+def written(folder: Path, people: int, ends: str = "npz") -> Path:
     """Simulated runs of so many people, and their card."""
+    import mne
+
     for person in range(people):
         rng = np.random.default_rng([7, person])
         mix = rng.standard_normal((CHANNELS, CHANNELS))
@@ -65,29 +91,44 @@ def written(folder: Path, people: int) -> Path:
                 trigger[at] = 1 + side
                 sources[at : at + int(LENGTH_S * RATE), side] *= 0.8
             data = (10 * sources @ mix).astype(np.float32)
-            np.savez(folder / f"P{person + 1}_run{run + 1}.npz", y=data, trig=trigger, fs=RATE, ch_names=np.array(NAMES))
+            path = folder / f"P{person + 1}_run{run + 1}.npz"
+            if ends == "npz":
+                np.savez(path, y=data, trig=trigger, fs=RATE, ch_names=np.array(NAMES))
+            else:
+                raw = mne.io.RawArray(np.vstack([1e-6 * data.T, trigger]), info(), verbose="error")
+                raw.save(path.with_name(f"{path.stem}_raw.fif"), verbose="error")
     (card := folder / "shaped.toml").write_text(CARD, encoding="utf-8")
     return card
 
 
+def info() -> Any:
+    import mne
+
+    return mne.create_info([*NAMES, "STI"], RATE, ["eeg"] * CHANNELS + ["stim"])
+
+
 def evaluation(seconds: float, people: int = 2) -> Iterator[dict[str, Any] | str]:
-    """Rounds in turn for about `seconds`, at least three; a line for each contender, then the summary."""
+    """Rounds in turn for about `seconds`; a line for each contender, then the summary."""
+    import mne
     from threadpoolctl import threadpool_limits
 
+    mne.set_log_level("error")
     with tempfile.TemporaryDirectory(prefix="bcikit-bench-") as name, warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
-        folder = Path(name)
-        card = written(folder, people)
-        for kind in ("scm", "oas"):
+        for race in RACES:
+            (folder := Path(name) / race.ends).mkdir(exist_ok=True)
+            card = written(folder, people, race.ends) if not any(folder.iterdir()) else folder / "shaped.toml"
+            peers = "MNE + pyRiemann + scikit-learn" if race.kind else "MNE + scikit-learn"
             does: dict[str, Callable[[], dict[str, float]]] = {
-                f"MNE + pyRiemann + scikit-learn, {kind}": lambda k=kind: theirs(card, folder, k),  # type: ignore[misc]
-                f"bcikit, offline form, {kind}": lambda k=kind: ours(card, folder, k),  # type: ignore[misc]
-                f"bcikit evaluate, both forms with statistics, {kind}": lambda k=kind: whole(card, folder, k),  # type: ignore[misc]
+                f"{race.name}: {peers}": lambda: theirs(card, folder, race),  # noqa: B023
+                f"{race.name}: bcikit, offline form": lambda: ours(card, folder, race.decoder),  # noqa: B023
+                f"{race.name}: bcikit evaluate, both forms with statistics": lambda: whole(card, folder, race.decoder),  # noqa: B023
             }
-            took, scores = raced(does, seconds / 2)
-            if there("moabb"):
-                took["MOABB's own loop"], scores["MOABB's own loop"] = moabb(folder, kind, people)
-            else:
+            took, scores = raced(does, seconds / len(RACES))
+            if race.kind and race.ends == "npz" and there("moabb"):
+                own = f"{race.name}: MOABB's own loop"
+                took[own], scores[own] = moabb(folder, race.kind, people)
+            elif race is RACES[0]:
                 yield "MOABB's own loop is left out: bcikit bench evaluate --setup makes its environment"
             base = np.array(next(iter(took.values())))
             apart = {n: max(abs(scores[n][k] - v) for k, v in next(iter(scores.values())).items()) for n in scores}
@@ -100,7 +141,7 @@ def evaluation(seconds: float, people: int = 2) -> Iterator[dict[str, Any] | str
             mine = np.median(base / np.array(took[list(took)[1]]), axis=0)
             yield {
                 "bench": "evaluate",
-                "kind": kind,
+                "method": race.name,
                 "people": people,
                 "ratio": float(mine[0]),
                 "ratio_cpu": float(mine[1]),
@@ -120,7 +161,7 @@ def raced(does: dict[str, Callable[[], dict[str, float]]], seconds: float) -> tu
     for do in does.values():  # what is imported on first use is no part of the work
         do()
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or min(map(len, took.values())) < 3:
+    while time.perf_counter() < end or min(map(len, took.values())) < LEAST:
         for n, do in does.items():
             sets._read.cache_clear()
             content.cache_clear()  # files are hashed for the cache of results, and that is a part of it
@@ -134,11 +175,11 @@ def front() -> str:
     return f"bandpass:low={BAND[0]:g},high={BAND[1]:g},order=4"
 
 
-def ours(card: Path, folder: Path, kind: str) -> dict[str, float]:
+def ours(card: Path, folder: Path, decoder: str) -> dict[str, float]:
     """The offline form alone, as `bcikit evaluate` does it for one decoder and person after the other."""
     scores = {}
     for who in people_in(runs := trials(card, folder)):
-        unit = Unit(f"tangent:kind={kind}", "offline", who)
+        unit = Unit(decoder, "offline", who)
         mine = tuple(r for r in runs if r.subject == who)
         job = Job((unit,), mine, "within", (front(),), None, use_cache=False, leaky=False)
         answers: Any = work(job)[0][1]
@@ -147,33 +188,29 @@ def ours(card: Path, folder: Path, kind: str) -> dict[str, float]:
     return scores
 
 
-def whole(card: Path, folder: Path, kind: str) -> dict[str, float]:
+def whole(card: Path, folder: Path, decoder: str) -> dict[str, float]:
     """All that the command does: offline and causal, with intervals and chance."""
-    name = f"tangent:kind={kind}"
-    result = evaluate(str(card), folder, [name], "within", stages=[front()], use_cache=False)
-    return result["decoders"][name]["offline"]["per_subject"]
+    result = evaluate(str(card), folder, [decoder], "within", stages=[front()], use_cache=False)
+    return result["decoders"][decoder]["offline"]["per_subject"]
 
 
 def people_in(runs: list[sets.Run]) -> list[str]:
     return list(dict.fromkeys(r.subject for r in runs))
 
 
-def theirs(card: Path, folder: Path, kind: str) -> dict[str, float]:
-    """The same from the same files: MNE's filter and epochs, pyRiemann's pipeline on the same folds."""
+def theirs(card: Path, folder: Path, race: Race) -> dict[str, float]:
+    """The same from the same files: MNE's filter and epochs, and the method on the same folds."""
     import mne
-    from pyriemann.estimation import Covariances
-    from pyriemann.tangentspace import TangentSpace
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
     scores = {}
     for who in people_in(trials(card, folder)):
         X, y, sizes = [], [], []
         for run in range(RUNS):
-            with np.load(folder / f"{who}_run{run + 1}.npz") as file:
-                data = np.vstack([1e-6 * file["y"].T, file["trig"]])
-            info = mne.create_info([*NAMES, "STI"], RATE, ["eeg"] * CHANNELS + ["stim"])
-            raw = mne.io.RawArray(data, info, verbose="error")
+            if race.ends == "npz":
+                with np.load(folder / f"{who}_run{run + 1}.npz") as file:
+                    raw = mne.io.RawArray(np.vstack([1e-6 * file["y"].T, file["trig"]]), info(), verbose="error")
+            else:
+                raw = mne.io.read_raw_fif(folder / f"{who}_run{run + 1}_raw.fif", preload=True, verbose="error")
             events = mne.find_events(raw, shortest_event=0, verbose="error")
             raw.filter(*BAND, method="iir", iir_params={"order": 4, "ftype": "butter", "output": "sos"}, verbose="error")
             epochs = mne.Epochs(
@@ -187,10 +224,26 @@ def theirs(card: Path, folder: Path, kind: str) -> dict[str, float]:
         right = []
         for split in _folds(who, range(RUNS), sizes, shuffled=True):
             train, test = (np.concatenate([begins[i] + k for i, k in part.items()]) for part in (split.train, split.test))
-            its = make_pipeline(Covariances(kind), TangentSpace(), LogisticRegression())
-            right.append(float((its.fit(X_[train], y_[train]).predict(X_[test]) == y_[test]).mean()))
+            right.append(float((chain(race.kind).fit(X_[train], y_[train]).predict(X_[test]) == y_[test]).mean()))
         scores[who] = float(np.mean(right))
     return scores
+
+
+def chain(kind: str) -> Any:
+    """The method as others have it: pyRiemann's tangent space of covariances of this kind; without one, MNE's CSP."""
+    from sklearn.pipeline import make_pipeline
+
+    if kind:
+        from pyriemann.estimation import Covariances
+        from pyriemann.tangentspace import TangentSpace
+        from sklearn.linear_model import LogisticRegression
+
+        return make_pipeline(Covariances(kind), TangentSpace(), LogisticRegression())
+    from mne.decoding import CSP
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    csp = CSP(4, reg=None, log=True, cov_est="epoch", component_order="alternate")
+    return make_pipeline(csp, LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
 
 
 MOABB = """

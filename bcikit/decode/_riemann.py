@@ -17,8 +17,8 @@ TINY = 1e-12  # of the mean variance: keeps a flat line's matrix definite
 
 def sample(X: np.ndarray) -> np.ndarray:
     """(..., channels, lags) -> (..., channels, channels), means removed; of the trial itself, nothing shrunk."""
-    X = X - X.mean(axis=-1, keepdims=True)
-    return X @ X.swapaxes(-1, -2) / X.shape[-1]
+    m = X.mean(axis=-1)
+    return X @ X.swapaxes(-1, -2) / X.shape[-1] - m[..., :, None] * m[..., None, :]
 
 
 def covariances(X: np.ndarray) -> np.ndarray:
@@ -49,31 +49,32 @@ def log(C: np.ndarray) -> np.ndarray:
     return of_eigenvalues(C, np.log)
 
 
-def mean(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50, basis: np.ndarray | None = None) -> np.ndarray:
-    """(matrices, ..., channels, channels) -> (..., channels, channels): the mean of the first axis (Karcher's). Steps along
-    the gradient, as long as the two before suggest (Barzilai & Borwein, IMA J Numer Anal 8:141, 1988,
-    doi:10.1093/imanum/8.1.141). basis: as of `kernels.logs`; `tangent` at the mean is faster from what is left in it."""
+def mean(C: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
+    """(matrices, ..., channels, channels) -> (..., channels, channels): the mean of the first axis (Karcher's)."""
     if C.ndim > 3:
-        return np.stack([mean(C[:, i], tolerance, turns) for i in range(C.shape[1])])
-    M, basis = C.mean(axis=0), plain(C) if basis is None else basis
+        return np.stack([mean(C[:, i], tolerance) for i in range(C.shape[1])])
+    return centred(C, tolerance)[0]
+
+
+def centred(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(matrices, channels, channels) -> their mean, its whitener, and the logarithms (of C's shape) of what it
+    whitened. Steps along the gradient, as long as the two before suggest (Barzilai & Borwein, IMA J Numer Anal 8:141, 1988,
+    doi:10.1093/imanum/8.1.141), until one is shorter than the tolerance; at most so many turns."""
+    M, basis = C.mean(axis=0), np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
     size, before = 1.0, None
-    for _ in range(turns):
+    for left in reversed(range(turns)):
         w, V = np.linalg.eigh(M)
         w = np.maximum(w, TINY * np.maximum(w[..., -1:], 1e-30))
         root, white = ((V * f[..., None, :]) @ V.swapaxes(-1, -2) for f in (np.sqrt(w), 1 / np.sqrt(w)))
-        step = kernels.logs(C, white, basis).mean(axis=0)
+        logs = kernels.logs(C, white, basis)
+        step = logs.mean(axis=0)
+        if not left or np.sqrt((step**2).sum()) < tolerance:
+            break
         if before is not None:
             turned = float((before * (before - step)).sum())
             size = min(max(size * float((before**2).sum()) / turned, 0.3), 1.0) if turned > 0 else 1.0
         M, before = root @ _exp(size * step) @ root, step
-        if np.sqrt((step**2).sum()) < tolerance:
-            break
-    return M
-
-
-def plain(C: np.ndarray) -> np.ndarray:
-    """A basis for each matrix, as long as nothing is known of them: the unit matrix."""
-    return np.broadcast_to(np.eye(C.shape[-1]), C.shape).copy()
+    return M, white, logs
 
 
 def _exp(S: np.ndarray) -> np.ndarray:
@@ -89,10 +90,10 @@ def between(A: np.ndarray, B: np.ndarray, share: float) -> np.ndarray:
     return root @ of_eigenvalues(white @ B @ white, lambda v: v**share) @ root
 
 
-def tangent(C: np.ndarray, white: np.ndarray, basis: np.ndarray | None = None) -> np.ndarray:
+def tangent(C: np.ndarray, white: np.ndarray) -> np.ndarray:
     """(..., channels, channels) -> (..., channels * (channels + 1) / 2): log(white C white), laid out as a vector. Its
-    length is the Riemannian distance from C to the point that `white` is the whitener of. basis: as `mean` left it."""
-    return vectors(kernels.logs(C, white, basis) if C.ndim == 3 and white.ndim == 2 else log(white @ C @ white))
+    length is the Riemannian distance from C to the point that `white` is the whitener of."""
+    return vectors(kernels.logs(C, white) if C.ndim == 3 and white.ndim == 2 else log(white @ C @ white))
 
 
 def vectors(T: np.ndarray) -> np.ndarray:

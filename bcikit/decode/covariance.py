@@ -11,8 +11,9 @@ import numpy as np
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Stream, recording
+from ..core.stream import Channel, Recording, Stream, recording
 from . import _riemann as riemann
+from ._decoder import Decoder
 
 
 @dataclass(eq=False)
@@ -46,3 +47,26 @@ class Covariance(Stage):
         trials = recording(Stream("simulated trials", 0.0, tuple(Channel(n) for n in "abc"), (3, 12), label=SIMULATED), x)
         yield cls(), trials
         yield cls(kind="scm"), trials
+
+
+def square(X: np.ndarray, decoder: Decoder) -> None:
+    """Raises WrongUse where trials are no covariance matrices."""
+    if X.ndim != 3 or X.shape[1] != X.shape[2] or X.shape[1] < 2:
+        raise WrongUse(
+            f"{decoder.part_name()} learns from covariance matrices of two channels or more, not from trials of shape"
+            f" {X.shape[1:]}.",
+            do="Put the stage covariance between epoch and it.",
+        )
+
+
+def trained(decoder: Decoder, channels: int = 3, classes: int = 2, seed: int = 0) -> tuple[Decoder, Recording]:
+    """An example for the laws, simulated: (the decoder, which learnt from 20 matrices a class, 320 more). In class k,
+    channel k has more power."""
+    rng = np.random.default_rng(seed)
+    n, y = 20 * classes, np.arange(20 * classes + 320) % classes
+    X = rng.normal(0, 5, (len(y), channels, 4 * channels)) * np.where(np.arange(channels) == y[:, None], 3, 1)[..., None]
+    C = riemann.covariances(X)
+    decoder.fit(C[:n], np.array([f"class {k}" for k in range(classes)])[y[:n]])
+    names = tuple(Channel(str(i)) for i in range(channels))
+    s = Stream("simulated covariances", 0.0, names, (channels, channels), label=SIMULATED)
+    return decoder, recording(s, C[n:].astype(np.float32))

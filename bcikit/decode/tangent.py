@@ -10,13 +10,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import kernels
-from ..core.errors import WrongUse
-from ..core.label import SIMULATED
 from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Stream, recording
 from . import _riemann as riemann
 from ._decoder import Decoder
-from .covariance import Covariance
+from .covariance import Covariance, square, trained
 
 
 @dataclass(eq=False)
@@ -39,16 +36,11 @@ class Tangent(Decoder):
     def learn(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        if X.ndim != 3 or X.shape[1] != X.shape[2]:
-            raise WrongUse(
-                f"tangent learns from covariance matrices, not from trials of shape {X.shape[1:]}.",
-                do="Put the stage covariance between epoch and it.",
-            )
-        basis = riemann.plain(X)
-        self.white_ = riemann.whitener(riemann.mean(X, basis=basis))
+        square(X, self)
+        _, self.white_, logs = riemann.centred(X)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # convergence: the score tells
-            model = LogisticRegression(C=self.strength).fit(riemann.tangent(X, self.white_, basis), y)
+            model = LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y)
         both = len(model.coef_) == 1  # of two classes it weighs one
         self.weights_: np.ndarray = np.vstack([0 * model.coef_, model.coef_]) if both else model.coef_
         self.bias_: np.ndarray = np.r_[0 * model.intercept_, model.intercept_] if both else model.intercept_
@@ -67,10 +59,4 @@ class Tangent(Decoder):
 
     @classmethod
     def examples(cls) -> Iterator[Any]:
-        rng = np.random.default_rng(0)
-        y = np.arange(360) % 2
-        X = rng.normal(0, 5, (360, 3, 12)) * np.where(np.arange(3) == y[:, None], 3, 1)[..., None]
-        C = riemann.covariances(X)
-        names = tuple(Channel(n) for n in "abc")
-        test = recording(Stream("simulated covariances", 0.0, names, (3, 3), label=SIMULATED), C[40:].astype(np.float32))
-        yield cls().fit(C[:40], np.array(["left", "right"])[y[:40]]), test
+        yield trained(cls())

@@ -129,7 +129,7 @@ def _backward(r: Recording) -> Recording:
     """Time reversed, its events where they were."""
     last = r.chunks[-1].end - 1 if r.chunks else 0
     time = lambda c: c.time if np.ndim(c.time) == 0 else c.time[::-1]  # noqa: E731
-    chunks = [Chunk(c.data[::-1].copy(), last - (c.end - 1), time(c)) for c in reversed(r.chunks)]
+    chunks = [Chunk(c.data[::-1], last - (c.end - 1), time(c)) for c in reversed(r.chunks)]
     events = tuple(e.__class__(last - e.index, e.name, e.value, e.uncertainty) for e in r.events if e.name not in GAPS)
     if chunks:
         chunks[0] = chunks[0].but(events=events)

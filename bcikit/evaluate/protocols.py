@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..core.pipeline import Pipeline
+from ..core.pipeline import Pipeline, build
 from ..core.stream import Chunk, Event, Recording
 from ..decode._decoder import Decoder
-from ._line import cut_causal, cut_offline, fresh
+from ..preprocess.epoch import number
+from ._line import cut_causal, cut_offline
 from .data import Cut, Run
 
 PROTOCOLS = ("within", "next-run", "cross-session", "cross-subject", "transfer", "asynchronous")
@@ -141,6 +142,7 @@ def score_subject(
     own = runs if protocol == "cross-subject" else [r for r in runs if r.subject == subject]
     cut = [cuts.of(line, run, form) for run in own]
     known = set(told.get("scored") or {str(y) for c in cut for y in c.y})
+    some(own, cut)
     scored: list[Scored] = []
     for split in splits(protocol, form, own, subject, [c.y for c in cut]):
         train = beginning(split.train, share)
@@ -164,6 +166,19 @@ def score_subject(
     return scored
 
 
+def some(runs: Sequence[Run], cut: Sequence[Cut]) -> None:
+    """Raises WrongUse where no run has a trial."""
+    if any(len(c.y) for c in cut):
+        return
+    its = [f"{number(e.name)}={number(e.value)}" if e.value is not None else e.name for e in runs[0].recording.events]
+    there = ", ".join([*dict.fromkeys(its)][:8]) or "no event"
+    raise WrongUse(
+        f"No trial is in the recordings of {', '.join(dict.fromkeys(r.subject for r in runs))}.",
+        f"Trials begin at {', '.join(runs[0].epoch().events)}; {runs[0].name} has {there}.",
+        "Write [trials] events of the card as the recording has them.",
+    )
+
+
 def beginning(train: Trials, share: float) -> Trials:
     """The first `share` of the trials, in the order of the runs."""
     left = round(share * sum(map(len, train.values())))
@@ -176,7 +191,7 @@ def beginning(train: Trials, share: float) -> Trials:
 
 def fit(line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], train: Trials, classes: Any = None) -> Decoder:
     """The line's decoder, made anew and trained on these trials, in the order of the runs."""
-    decoder = fresh(line).stages[-1]
+    decoder = build(line.stages[-1].recipe())
     assert isinstance(decoder, Decoder)
     X = np.concatenate([cut[i].X[k] for i, k in train.items()])
     y = np.concatenate([cut[i].y[k] for i, k in train.items()])

@@ -13,7 +13,7 @@ from ..decode._model import save
 from ..ethics.gate import Gate
 from ._line import cut_causal, line
 from .data import trials
-from .protocols import fit
+from .protocols import fit, some
 
 
 def train(
@@ -37,6 +37,7 @@ def train(
         gate.check("train", run.recording.stream.label)
     whole = line(decoder, runs, stages)
     cuts = [cut_causal(whole, run.recording) for run in runs]
+    some(runs, cuts)
     told = runs[0].card.trials
     learnt = fit(whole, runs, cuts, {i: np.arange(len(c.y)) for i, c in enumerate(cuts)}, told.get("scored"))
     whole.stages[-1] = learnt

@@ -35,11 +35,12 @@ class Pick(Stage):
         self.columns = np.array([i for i in wanted if i not in out], int)
         if not len(self.columns):
             raise WrongUse("pick leaves no channel.", f"drop={'+'.join(self.drop)} takes out all that were chosen.")
+        self.all = np.array_equal(self.columns, np.arange(len(s.channels)))  # a plain copy is faster
         scale = tuple(s.scale[i] for i in self.columns) if isinstance(s.scale, tuple) else s.scale
         return s.but(channels=tuple(s.channels[i] for i in self.columns), scale=scale)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        return np.take(x, self.columns, axis=1)
+        return x.copy() if self.all else np.take(x, self.columns, axis=1)
 
     @classmethod
     def examples(cls) -> Iterator[Stage]:

@@ -35,6 +35,15 @@ def test_runs_are_found_by_the_card_in_the_order_of_their_numbers(tagged):
         trials("ssvep-exos")
 
 
+def test_recordings_without_a_trial_say_which_events_they_have(tagged, tmp_path, capsys):
+    shutil.copytree(tagged[1], tmp_path / "copy")
+    (tmp_path / "copy" / "tagged.toml").write_text(tagged[0].read_text().replace("trig=", "cue="))
+    for args in (["evaluate", "--protocol", "within"], ["train", "--out", str(tmp_path / "model")]):
+        assert main([*args, "--data", str(tmp_path / "copy"), "--decoder", MDM]) == 2
+        said = capsys.readouterr().err
+        assert "No trial" in said and "trig=1, trig=" in said and "cue=1:left" in said
+
+
 def test_a_folder_without_its_files_says_what_was_looked_for(tagged, tmp_path):
     with pytest.raises(FileTrouble, match=r"run-\{run\}\.npz"):
         trials(tagged[0], tmp_path)
