@@ -9,7 +9,7 @@ DECODERS = ("prit", "rti", "known", "static", "refit")
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["cursor"]), default="cursor")
+@click.argument("what", default="cursor")
 @click.option("--channels", type=click.IntRange(8, 16384), default=1024, show_default=True, metavar="N")
 @click.option("--side", type=click.IntRange(2, 60), default=6, show_default=True, metavar="N", help="The grid is N x N.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, metavar="N")
@@ -30,9 +30,11 @@ DECODERS = ("prit", "rti", "known", "static", "refit")
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
 @click.option("--raw", is_flag=True, help="Headless: from 30 kHz of every electrode, not from counts.")
-@click.option("--json", "as_json", is_flag=True, help="Lines of JSON, the last one with the scores.")
+@click.option("--json", "as_json", is_flag=True, help="Headless: lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     what: str,
     channels: int,
     side: int,
@@ -48,14 +50,15 @@ def command(
     as_json: bool,
     record: str | None,
 ) -> None:
-    """A simulated person with a simulated implant drives a cursor from cell to cell of a grid: live, on a page that only
-    this machine can open; or --headless, with three simulated minutes of calibration before.
+    """A simulated person with a simulated implant drives WHAT: the cursor, a scenario (cup, gates, ...) or an effector (arm,
+    drones, ...), live, on a page that only this machine can open; the cursor also --headless, after three simulated minutes
+    of calibration.
 
     \b
     bcikit demo
+    bcikit demo arm
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo cursor --headless --raw --channels 96
-    bcikit demo cursor --headless --days 7 --channels 96
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
     told them (known; refit, which is ReFIT-Kalman), or stays as it is (static).
@@ -63,26 +66,57 @@ def command(
     bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
     that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.
     """
-    import json
-
     from ..core.errors import WrongUse
 
-    if not headless:
-        from ..view.web.live import Live
+    if what != "cursor":
+        _effector(ctx, what, seed, seconds, port, no_browser)
+    elif headless:
+        if raw and channels < 32:
+            raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
+        if raw and days:
+            raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
+        _headless(channels, side, seed, seconds, days, decoder, raw, as_json, record)
+    else:
+        from ..view.web.cursor import CursorLive
         from ..view.web.server import serve
 
-        if as_json or record or raw:
-            raise WrongUse("--json, --record and --raw go with --headless.", do="bcikit demo cursor --headless --json")
-        serve(Live(channels, side, seed, calibrate, seconds, days=days, decoder=decoder), port, not no_browser, click.echo)
-        return
+        if as_json or raw:
+            raise WrongUse("--json and --raw go with --headless.", do="bcikit demo cursor --headless --json")
+        live = CursorLive(channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record)
+        serve(live, port, not no_browser, click.echo)
+
+
+def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, port: int, no_browser: bool) -> None:
+    from ..core.errors import WrongUse
+    from ..view.web.effector import EffectorLive
+    from ..view.web.server import serve
+
+    live = EffectorLive(what, seed, seconds)
+    ours = {"what", "seed", "seconds", "port", "no_browser"}
+    given = {p for p in ctx.params if ctx.get_parameter_source(p) is not click.core.ParameterSource.DEFAULT} - ours
+    if given:
+        names = ", ".join(f"--{'json' if p == 'as_json' else p.replace('_', '-')}" for p in sorted(given))
+        raise WrongUse(f"{names} goes with the cursor alone.", do=f"Without a page: bcikit scenario {live.what} --json")
+    serve(live, port, not no_browser, click.echo)
+
+
+def _headless(
+    channels: int,
+    side: int,
+    seed: int,
+    seconds: float | None,
+    days: int,
+    decoder: str,
+    raw: bool,
+    as_json: bool,
+    record: str | None,
+) -> None:
+    import json
+
     from ..core.clock import JumpClock
     from ..tasks.closed_loop import DAY_S
     from ..tasks.play import ceiling, play
 
-    if raw and channels < 32:
-        raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
-    if raw and days:
-        raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
     seconds = seconds or (DAY_S if days else 60.0)
     for line in play(channels, side, seed, seconds, JumpClock(), record, raw, days, decoder):
         if as_json:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 GROUP = "Stream"
+BINS_HZ, FILM_HZ = 50, 25  # of a scenario, and of its film; a picture a second
 
 
 @click.command()
@@ -16,14 +19,16 @@ GROUP = "Stream"
 @click.option("--first", default=0, metavar="N", help="The first seed.  [0]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON line a trial; the last line is the summary.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for pictures (PNG) of the first trial.")
-def command(name: str | None, seeds: int, first: int, as_json: bool, pictures: Path | None) -> None:
-    """Run a scenario headless (without a NAME: list them). Everything in it is simulated."""
+@click.option("--film", type=click.Path(path_type=Path), help="File for a film (MP4) of the first trial.")
+def command(name: str | None, seeds: int, first: int, as_json: bool, pictures: Path | None, film: Path | None) -> None:
+    """Run a scenario headless (without a NAME: list them), or an effector by what its own commands say. All is simulated.
+    `bcikit demo NAME` shows it live."""
     import json
     from dataclasses import asdict
 
     from ..core.errors import WrongUse
     from ..ethics.gate import Gate
-    from ..tasks import scenario
+    from ..tasks import scenario, show
 
     if name is None:
         for one in scenario.names():
@@ -31,10 +36,13 @@ def command(name: str | None, seeds: int, first: int, as_json: bool, pictures: P
         return
     if not 1 <= seeds <= 100_000 or first < 0:
         raise WrongUse("--seeds can be 1 to 100000, --first 0 or more.")
+    if film is not None and film.suffix.lower() != ".mp4":
+        raise WrongUse(f"A film is an MP4 file; {str(film)!r} is no name for one.", do=f"--film {film.stem or name}.mp4")
+    name = show.known(name)
     outcomes = []
     for seed in range(first, first + seeds):
-        watch = _painter(pictures) if pictures and seed == first else None
-        outcomes.append(scenario.run(name, seed, Gate(), watch))
+        with _watcher(pictures, film, seed == first) as watch:
+            outcomes.append(show.run(name, seed, Gate(), watch))
         o = outcomes[-1]
         if as_json:
             click.echo(json.dumps(asdict(o)))
@@ -60,16 +68,28 @@ def _sum(name: str, outcomes: list[Any], as_json: bool) -> None:
         click.echo(f"{name} (simulated): {good} of {len(outcomes)}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %")
 
 
-def _painter(folder: Path) -> Any:
-    from ..effectors._picture import write
+@contextmanager
+def _watcher(pictures: Path | None, film: Path | None, first: bool) -> Iterator[Any]:
+    """What is called after each bin of the first trial, or None."""
+    if not first or (pictures is None and film is None):
+        yield None
+        return
+    from ..effectors._picture import Film, picture, write
 
-    folder.mkdir(parents=True, exist_ok=True)
-    count = 0
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+    reel, count = None if film is None else Film(film, FILM_HZ), 0
 
-    def paint(picture: Any) -> None:
+    def watch(_: Any, effector: Any, around: Any) -> None:
         nonlocal count
-        if count % 10 == 0:
-            write(folder / f"{count:05}.png", picture())
+        if reel is not None and count % (BINS_HZ // FILM_HZ) == 0:
+            reel.add(picture(effector, around))
+        if pictures is not None and count % BINS_HZ == 0:
+            write(pictures / f"{count:05}.png", picture(effector, around))
         count += 1
 
-    return paint
+    try:
+        yield watch
+    finally:
+        if reel is not None:
+            reel.close()

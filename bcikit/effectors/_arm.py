@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import WrongUse
-from ._picture import drawn
+from ._drawing import Drawing, line
+from ._geoms import drawn
 from ._spec import CommandSpec, Felt
 
 MODEL = Path(__file__).with_name("arm.xml")
@@ -19,6 +21,7 @@ JOINT_SPEED, EDGE = 1.8, 0.15  # rad/s, and rad before a joint's end from which 
 STIFF, LOOSE = np.array([240, 240, 140, 180, 60, 60, 40.0]), np.array([24, 24, 12, 16, 5, 5, 3.0])  # N m/rad, N m s/rad
 TORQUE = np.array([60, 60, 40, 40, 15, 15, 10.0])  # N m, what the motors have
 FINGER_N, FINGER_STIFF, OPEN_M = 14.0, 900.0, 0.042  # grip force of a finger at most, N/m, opening
+LIP = np.array([0.02, 0.0, 0.0])  # half a mouth, as drawn
 
 
 class Arm7:
@@ -118,8 +121,14 @@ class Arm7:
                 force = max(force, size)
         return force, grip
 
-    def picture(self, size: tuple[int, int] = (480, 360)) -> np.ndarray:
-        """(height, width, 3) uint8; a drawn skeleton where the machine cannot render."""
+    def drawing(self) -> Drawing:
+        """The arm, the table, the head and the cup."""
+        seen = drawn(self._mj, self.model, self.data)
+        mouth = line("warm", self.mouth - LIP, self.mouth + LIP, width=0.01)
+        return replace(seen, lines=(*seen.lines, mouth), middle=(0.32, 0.0, 0.28), span=1.25, turn=-0.5, tilt=0.35)
+
+    def picture(self, size: tuple[int, int]) -> np.ndarray | None:
+        """(height, width, 3) uint8, rendered by MuJoCo; None where the machine cannot."""
         if self._renderer is None:
             try:
                 self._renderer = self._mj.Renderer(self.model, size[1], size[0])
@@ -128,8 +137,7 @@ class Arm7:
         if self._renderer:
             self._renderer.update_scene(self.data, camera="side")
             return np.asarray(self._renderer.render())
-        links = self.data.xpos[1:9]
-        return drawn([np.vstack([links, self.hand])], np.array([self.cup, self.mouth]), size)
+        return None
 
     def close(self) -> None:
         if self._renderer:

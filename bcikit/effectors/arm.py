@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.parts import Setting
 from ._arm import Arm7
+from ._drawing import Drawing, ball
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
 
@@ -36,6 +37,13 @@ class Arm(Moved):
 
     def device(self) -> Arm7:
         return Arm7(self.spec, self.seed)
+
+    def drawing(self) -> Drawing:
+        """All of it in lock-step; where the device is another process, the hand alone is known."""
+        device = self._device
+        if isinstance(device, Arm7):
+            return device.drawing()
+        return Drawing(balls=tuple(ball("body", p, 0.03) for p in self.look().points), middle=(0.32, 0.0, 0.28), span=1.25)
 
     @property
     def helped(self) -> float:

@@ -11,7 +11,8 @@ import numpy as np
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
-from ..core.stream import Channel, Chunk, Stream, recording
+from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ._drawing import Drawing, ball, box
 
 EDGE = 0.5  # of the workspace, in widths from its middle
 
@@ -53,12 +54,21 @@ class Cursor(Sink):
     def safe(self) -> None:
         self.moved = np.zeros(2)
 
+    def drawing(self) -> Drawing:
+        """On its screen, a width being a metre."""
+        edges = box("place", (-EDGE, 0, -EDGE), (EDGE, 0, EDGE))
+        return Drawing((edges,), (ball("body", (self.place[0], 0, self.place[1]), 0.02),), span=1.2)
+
+    @classmethod
+    def commands(cls, seconds: float = 4.0, rate: float = 50.0) -> Recording:
+        """Simulated velocities, drawn at random."""
+        rows = np.random.default_rng(0).standard_normal((round(seconds * rate), 2))
+        channels = (Channel("x", "velocity", "width/s"), Channel("y", "velocity", "width/s"))
+        return recording(Stream("simulated velocity", rate, channels, label=SIMULATED), rows)
+
     @classmethod
     def examples(cls) -> Iterator[Any]:
-        rng = np.random.default_rng(0)
-        channels = (Channel("x", "velocity", "width/s"), Channel("y", "velocity", "width/s"))
-        s = Stream("simulated velocity", 50.0, channels, label=SIMULATED)
-        yield cls(), recording(s, rng.standard_normal((200, 2)))
+        yield cls(), cls.commands()
 
 
 def slowed(velocity: np.ndarray, top: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..core.parts import Setting
+from ._drawing import Drawing, ball, ground, line
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
 
@@ -58,6 +59,20 @@ class Drones(Moved):
     )
 
     spread: Annotated[float, Setting("size of the formation at the start", "m", low=0.5, high=3)] = 1.0
+
+    def drawing(self) -> Drawing:
+        """Each with its rotors, above its shadow on the ground."""
+        places = self.look().points
+        lines, balls = [*ground(places.mean(axis=0), 6.0, 1.0)], []
+        for p in places:
+            lines.append(line("place", p, (p[0], p[1], 0)))
+            for a in (0.79, 2.36):
+                arm = 0.22 * np.array([np.cos(a), np.sin(a), 0])
+                lines.append(line("body", p - arm, p + arm, width=0.04))
+                balls += [ball("body", p + arm, 0.1), ball("body", p - arm, 0.1)]
+            balls.append(ball("thing", p, 0.09))
+        middle = (*places.mean(axis=0)[:2], 1.4)
+        return Drawing(tuple(lines), tuple(balls), middle=middle, span=9.0, turn=-0.9, tilt=0.35)
 
     def device(self) -> Quadrotors:
         return Quadrotors(self.spec, self.spread, self.seed)

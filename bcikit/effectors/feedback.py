@@ -9,8 +9,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from ..core.errors import WrongUse
+from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
-from ..core.stream import Chunk, Stream
+from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ._drawing import Drawing, line
 
 WIDTH = 40
 
@@ -46,6 +48,23 @@ class Feedback(Sink):
             self.strength = np.where(np.isfinite(wanted), self.strength + self._share * (wanted - self.strength), 0.0)
         if len(c):
             self.show(self.strength)
+
+    def drawing(self) -> Drawing:
+        """A bar for each channel."""
+        lines = []
+        for k, strength in enumerate(self.strength):
+            x = 0.3 * (k - (len(self.strength) - 1) / 2)
+            lines.append(line("place", (x, 0, -0.5), (x, 0, 0.5), width=0.2))
+            lines.append(line("warm", (x, -0.01, -0.5), (x, -0.01, float(strength) - 0.5), width=0.17))
+        return Drawing(tuple(lines), span=max(1.6, 0.3 * len(self.strength) + 0.4))
+
+    @classmethod
+    def commands(cls, seconds: float = 12.0, rate: float = 50.0) -> Recording:
+        """Simulated: two values that come and go."""
+        t = np.arange(round(seconds * rate)) / rate
+        rows = 0.5 + 0.45 * np.sin(np.outer(t, (0.9, 1.7)))
+        channels = tuple(Channel(n, "aux", "1") for n in ("alpha", "touch"))
+        return recording(Stream("simulated feedback", rate, channels, label=SIMULATED), rows)
 
     def pulse(self, report: Report) -> None:
         if report.status.state != "streaming" and self.strength.any():

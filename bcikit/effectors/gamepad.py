@@ -15,8 +15,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from ..core.errors import DeviceTrouble, WrongUse
+from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
-from ..core.stream import Chunk, Stream
+from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ._drawing import Drawing, ball, line
 
 AXES, BUTTONS = 4, 17  # of the standard gamepad (W3C Gamepad)
 PUSH_S = 0.5  # a client hears at least so often
@@ -116,6 +118,26 @@ class Gamepad(Sink):
             self._rest()
             self._count += 1
             self._ready.notify_all()
+
+    def drawing(self) -> Drawing:
+        """Two sticks as they are pushed, and the buttons that are pressed."""
+        shell = [(0.5 * np.cos(a), 0, 0.28 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 49)]
+        balls, lines = [], [line("place", *shell, width=0.02)]
+        for k, x in enumerate((-0.22, 0.22)):
+            stick = np.array([x + 0.09 * self.axes[2 * k], 0, -0.02 + 0.09 * self.axes[2 * k + 1]])
+            lines.append(line("body", (x, 0, -0.02), stick, width=0.05))
+            balls += [ball("place", (x, 0, -0.02), 0.13), ball("thing", stick, 0.06)]
+        for k, pressed in enumerate(self.buttons):
+            balls.append(ball("warm" if pressed else "place", (0.8 * (k / (BUTTONS - 1) - 0.5), 0, -0.4), 0.02))
+        return Drawing(tuple(lines), tuple(balls), middle=(0.0, 0.0, -0.05), span=1.3)
+
+    @classmethod
+    def commands(cls, seconds: float = 8.0, rate: float = 50.0) -> Recording:
+        """Simulated: both sticks go round."""
+        t = np.arange(round(seconds * rate)) / rate
+        rows = np.column_stack([f(w * t) for w in (1.6, 2.3) for f in (np.cos, np.sin)])
+        channels = tuple(Channel(n, "velocity", "1") for n in ("x", "y", "x2", "y2"))
+        return recording(Stream("simulated sticks", rate, channels, label=SIMULATED), rows)
 
     def close(self) -> None:
         server, self._server = self._server, None

@@ -8,12 +8,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..core.parts import Setting
+from ._drawing import Drawing, line
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
 
 INERTIA, DAMPING, MOTOR = 0.002, 0.05, 0.6  # kg m², N m s/rad, N m s/rad (how hard the motor holds its speed)
 CURLED, OPENED, CLOSED = 0.9, 0.0, 1.4  # rad: where spastic fingers want to be, and the ends of the orthosis
 END = 20.0  # N m/rad of its stops
+BONES_M = (0.045, 0.03, 0.025)  # of a finger, as drawn
 
 
 class Orthosis:
@@ -49,6 +51,24 @@ class Hand(Moved):
     spec: ClassVar = CommandSpec(("close",), ("rad/s",), (0.0,), felt={"angle": "rad"})
 
     stiffness: Annotated[float, Setting("spastic stiffness of the fingers", "N m/rad", low=0, high=5)] = 0.3
+
+    def drawing(self) -> Drawing:
+        """From the side: forearm, palm, and fingers of three bones that curl."""
+        curl = self.look().more["angle"]
+        place, tilt, bones = np.zeros(3), 0.0, [np.zeros(3)]
+        for bone in BONES_M:
+            tilt -= curl
+            place = place + bone * np.array([np.cos(tilt), 0, np.sin(tilt)])
+            bones.append(place)
+        thumb = 0.6 - curl
+        grip = np.array([-0.03, 0, -0.02]) + 0.07 * np.array([np.cos(thumb), 0, -abs(np.sin(thumb)) - 0.3])
+        lines = (
+            line("place", (-0.30, 0, -0.01), (-0.09, 0, -0.005), width=0.06),
+            line("body", (-0.09, 0, 0), bones[0], width=0.035),
+            line("body", *bones, width=0.02),
+            line("body", (-0.05, 0, -0.01), grip, width=0.022),
+        )
+        return Drawing(lines, middle=(-0.06, 0.0, -0.01), span=0.46)
 
     def device(self) -> Orthosis:
         return Orthosis(self.spec, self.stiffness)

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..core.parts import Setting
+from ._drawing import Drawing, ball, ground, line
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
 
@@ -87,6 +88,23 @@ class Leg(Moved):
     )
 
     support: Annotated[float, Setting("share of the weight that the harness bears while standing", low=0, high=1)] = 0.6
+
+    def drawing(self) -> Drawing:
+        """From the side: trunk on its harness, two legs, the ball; the height follows from the leg that is longer."""
+        felt = self.look().more
+        hips, knees = (np.array([felt[f"{j}_{s}"] for s in ("left", "right")]) for j in ("hip", "knee"))
+        bend = hips - knees
+        high = float((THIGH * np.cos(hips) + SHANK * np.cos(bend)).max())
+        lines = [line("limit", (0, 0, high + 0.62), (0, 0, high + 1.1))]
+        lines += [line("place", (0, 0, high), (0, 0, high + 0.55), width=0.16)]
+        for k, y in enumerate((0.1, -0.1)):
+            hip = np.array([0, y, high])
+            knee = hip + THIGH * np.array([np.sin(hips[k]), 0, -np.cos(hips[k])])
+            foot = knee + SHANK * np.array([np.sin(bend[k]), 0, -np.cos(bend[k])])
+            toes = foot + 0.14 * np.array([np.cos(bend[k]), 0, np.sin(bend[k])])
+            lines.append(line("body", hip, knee, foot, toes, width=0.07))
+        balls = (ball("place", (0, 0, high + 0.72), 0.11), ball("thing", (felt["ball"], -0.1, BALL_M), BALL_M))
+        return Drawing((*lines, *ground((0, 0), 1.0, 0.25)), balls, middle=(0.3, 0.0, 0.85), span=2.4, turn=-0.25, tilt=0.12)
 
     def device(self) -> Legs:
         return Legs(self.spec, self.support)

@@ -12,8 +12,10 @@ from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ._drawing import Drawing, line, word
 
 KEYS = ("space", "backspace", "enter", "clear")
+KEYS_A_ROW = 10  # as drawn
 
 
 @dataclass(eq=False)
@@ -69,6 +71,29 @@ class Speller(Sink):
     def safe(self) -> None:
         """What was written stays; the key that was held is let go."""
         self._last = ""
+
+    def drawing(self) -> Drawing:
+        """The last lines of the text, above its keyboard, on which the newest key shines."""
+        shown = (self.text + "_").split("\n")[-3:]
+        words = [word("body", (0, 0, 0.42 - 0.13 * k), row[-36:]) for k, row in enumerate(shown)]
+        keys = [w for w in self.stream.alphabet if w not in self.rest]
+        for k, key in enumerate(keys):
+            row, column = divmod(k, KEYS_A_ROW)
+            x = 0.11 * (column - (KEYS_A_ROW - 1) / 2) if len(key) == 1 else 0.24 * (len(keys) - k) - 0.6
+            down = 0.12 * row if len(key) == 1 else 0.42
+            words.append(word("warm" if key == self._last else "place", (x, 0, -0.05 - down), key))
+        return Drawing((line("place", (-0.55, 0, 0.05), (0.55, 0, 0.05)),), words=tuple(words), span=1.4)
+
+    @classmethod
+    def commands(cls, seconds: float = 20.0, rate: float = 10.0) -> Recording:
+        """Simulated decisions that write a word, a mistake and its mending among them, a second a key, rest between."""
+        words = ("rest", *"abcdefghijklmnopqrstuvwxyz", *reversed(KEYS))
+        keys = [words.index(k) for k in (*"helo", "backspace", *"lo", "space", *"world", "clear")]
+        at = np.arange(round(seconds * rate))
+        pressed, second = at % round(rate) == 0, at // round(rate)
+        rows = np.where(pressed, np.array(keys)[second % len(keys)], 0)[:, None]
+        stream = Stream("simulated keys", rate, (Channel("key", "decision", ""),), alphabet=words, label=SIMULATED)
+        return recording(stream, rows)
 
     @classmethod
     def examples(cls) -> Iterator[Any]:

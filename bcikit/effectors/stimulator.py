@@ -13,6 +13,7 @@ from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
 from . import _dose
 from ._dose import Meter, Train
+from ._drawing import Drawing, ball, line, word
 from ._limits import packaged
 from ._spec import CommandSpec
 
@@ -99,6 +100,20 @@ class Stimulator(Sink):
         if self.train is None:
             return 0.0
         return float(np.clip((self.train.current - FELT_UA) / (FULL_UA - FELT_UA), 0.0, 1.0))
+
+    def drawing(self) -> Drawing:
+        """The electrodes in their tissue, and how far around one the train under way reaches; drawn in millimetres."""
+        if self._meter is None:
+            return Drawing()
+        places = [np.array(e.position) for e in self._meter.dose.electrodes]
+        radius, at = self.reached
+        balls = [ball("place", p, 0.06) for p in places] + ([ball("warm", at, radius)] if radius else [])
+        middle = np.mean(places, axis=0)
+        span = 2 * float(np.ptp(places, axis=0).max()) + 1.5
+        lines = [line("body", p, p + span * np.array([0, 0, 0.4]), width=0.03) for p in places]
+        told = f"{self.given} trains given, {self.refused} refused"
+        text = word("thing", middle - span * np.array([0, 0, 0.32]), told)
+        return Drawing(tuple(lines), tuple(balls), (text,), middle=tuple(map(float, middle)), span=span, turn=0.3, tilt=0.3)
 
     def pulse(self, report: Report) -> None:
         if report.status.state != "streaming":

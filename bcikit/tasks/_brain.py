@@ -7,6 +7,7 @@ they see, late.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,28 +24,35 @@ PACE_S = 0.6  # how long an intention of the calibration lasts
 
 class Implant:
     """`units` simulated neurons tuned to an intention of so many dimensions, as counts in bins of 20 ms, and a Kalman filter
-    calibrated on three minutes of what the person was asked to intend."""
+    calibrated on three minutes of what the person was asked to intend. full: a full push, in what is decoded; push, counts,
+    decoded: of the newest bin. hand: a real person's push, made from what the simulated one intends, in its place."""
 
     def __init__(self, units: int, names: tuple[str, ...], scale: np.ndarray, seed: int, unit: str = "m/s") -> None:
         self._neurons = Neurons(units, 30_000.0, len(names), seed)
         self._chance = np.random.default_rng([seed, 80])
         channels = tuple(Channel(f"u{k}", "spikes", "count") for k in range(units))
         self.stream = Stream("simulated implant counts", 1 / BIN_S, channels, label=SIMULATED)
-        self._at = 0
+        self.full, self._at = scale, 0
         held, turns = round(PACE_S / BIN_S), round(CALIBRATION_S / PACE_S)
         asked = self._chance.uniform(-1, 1, (turns, len(names))).repeat(held, axis=0)
         asked *= (self._chance.random((turns, 1)) > 0.2).repeat(held, axis=0)  # rests between
         counts = np.array([self._counts(w) for w in asked])
         self.decoder = Kalman(outputs=names, unit=unit, shrinkage=0.1).fit(counts, asked * scale)
         self.out = self.decoder.start(self.stream)
+        self.hand: Callable[[np.ndarray], np.ndarray] | None = None
+        self.push = self.decoded = np.zeros(len(names))
+        self.counts = np.zeros(units, np.float32)
 
     def _counts(self, intention: np.ndarray) -> np.ndarray:
         return self._chance.poisson(self._neurons.rates(intention) * BIN_S).astype(np.float32)
 
     def decode(self, intention: np.ndarray) -> Chunk:
         """What is decoded in one bin in which the person intends this."""
-        source = recording(self.stream, self._counts(intention)[None]).chunks[0]
+        self.push = intention if self.hand is None else self.hand(intention)
+        self.counts = self._counts(self.push)
+        source = recording(self.stream, self.counts[None]).chunks[0]
         chunk = self.decoder.step(source.but(first=self._at, time=self._at * BIN_S))
+        self.decoded = chunk.data[-1]
         self._at += 1
         return chunk
 

@@ -94,6 +94,10 @@ class Targets:
             self._end(int(i), bool(hit[i]), cursor[i])
         return hit, wrong
 
+    def stayed(self) -> np.ndarray:
+        """(runs) how much of the stay that selects is over, 0 to 1."""
+        return np.clip(self._stay / self.dwell_s, 0.0, 1.0) if self.dwell_s else np.zeros(self.runs)
+
     def _end(self, i: int, hit: bool, cursor: np.ndarray) -> None:
         line = float(np.hypot(*(self.target[i] - self._from[i])))
         self.trials.append(Trial(i, float(self._since[i]), line, float(self._path[i]), float(self.size[i]), hit))

@@ -11,12 +11,13 @@ import numpy as np
 from ..core.pipeline import Pipeline
 from ..decode.map.grasp import Grasp
 from ..effectors._arm import Arm7
+from ..effectors._drawing import Drawing, ball
 from ..effectors.arm import Arm
 from ..effectors.stimulator import Stimulator, sensation
 from ._brain import BIN_S, Implant, Will
 from .scenario import Gate, Outcome, Watch
 
-FULL, WATCH_S = 0.2, 0.1  # m/s at a full push, and between pictures
+FULL = 0.2  # m/s at a full push
 NAMES = ("vx", "vy", "vz", "grip")
 
 
@@ -99,8 +100,8 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
                 grasped = bins * BIN_S
             done = plan.look(will.off(place, where), touch.felt)
             bins += 1
-            if watch is not None and bins % round(WATCH_S / BIN_S) == 0:
-                watch(device.picture)
+            if watch is not None:
+                watch(implant, arm, Drawing(balls=(ball("limit", where, 0.008),)))
         cup, upright = device.cup, device.data.xmat[device._cup_body].reshape(3, 3)[2, 2]
     finally:
         moves.close()

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..core.stream import Channel
-from ..effectors._picture import drawn
+from ..effectors._drawing import Drawing, line
 from ..effectors.drones import Drones
 from ._brain import BIN_S, Implant, Will
 from .scenario import Gate, Outcome, Watch
 
-FULL, WATCH_S = 0.6, 0.2  # m/s at a full push, and between pictures
+FULL = 0.6  # m/s at a full push
 
 
 def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
@@ -46,9 +46,8 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
                     off = float(np.hypot(*(felt.points[i, 1:] - here[1:])))
                     miss, passed[k, i] = max(miss, off), True
             before, bins = felt.points, bins + 1
-            if watch is not None and bins % round(WATCH_S / BIN_S) == 0:
-                shown = before.copy()
-                watch(lambda: drawn([], np.vstack([shown, gates]), span=float(gates[-1, 0]) + 3))  # noqa: B023
+            if watch is not None:
+                watch(implant, drones, _hoops(gates, passed, float(page["radius_m"])))
     finally:
         permit.close()
     missed = {
@@ -58,3 +57,12 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
     }
     why = next((w for w, so in missed.items() if so), "")
     return Outcome(seed, not why, bins * BIN_S, why, {"gap_m": float(gap), "miss_m": miss})
+
+
+def _hoops(gates: np.ndarray, passed: np.ndarray, radius: float) -> Drawing:
+    """The gates as rings; the one ahead shines."""
+    turn = np.linspace(0, 2 * np.pi, 33)
+    ring = radius * np.column_stack([np.zeros(33), np.cos(turn), np.sin(turn)])
+    ahead = int(np.argmin(passed.all(axis=1)))
+    hoops = [line("warm" if k == ahead else "limit", *(place + ring), width=0.06) for k, place in enumerate(gates)]
+    return Drawing(tuple(hoops))

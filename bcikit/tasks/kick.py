@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.stream import Channel
+from ..effectors._drawing import Drawing
 from ..effectors.leg import JOINTS, Leg
 from ._brain import BIN_S, Implant, Will
 from .scenario import Gate, Outcome, Watch
@@ -36,6 +37,8 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
                 swings = False  # it went past the ball: once more
             permit.send(chunk.but(data=np.hstack([chunk.data, still])))
             felt = leg.look().more
+            if watch is not None:
+                watch(implant, leg, Drawing())
             fastest, load, bins = max(fastest, felt["ball_speed"]), max(load, felt["load"]), bins + 1
     finally:
         permit.close()

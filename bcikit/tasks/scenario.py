@@ -10,11 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from ..core.errors import WrongUse, nearest
 from ..core.parts import Sink
 from ..core.stream import Stream
+from ..effectors._drawing import Drawing
+from ._brain import Implant
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 
@@ -34,7 +34,8 @@ class Outcome:
     more: Mapping[str, float] = field(default_factory=dict)
 
 
-Watch = Callable[[Callable[[], np.ndarray]], None]  # called now and then with something that gives a picture
+# called after each bin with who intends (None: nobody does), what moves (it has `drawing()`), and what stands around
+Watch = Callable[[Implant | None, Any, Drawing], None]
 
 
 def names() -> list[str]:

@@ -9,11 +9,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from bcikit.core.clock import JumpClock
-from bcikit.view.web.live import Live
+from bcikit.view.web.cursor import CursorLive as Live
+from bcikit.view.web.effector import EffectorLive
 
 from .browser import Browser
 
@@ -23,14 +26,20 @@ pytest.importorskip("websockets")
 RUNS = "typeof frame !== 'undefined' && frame !== null && running"
 
 
-@pytest.fixture(scope="module")
-def demo():
+@contextmanager
+def page(*words):
     """The address of a running demo."""
-    args = [sys.executable, "-m", "bcikit.cli.main", "demo", "--no-browser"]
+    args = [sys.executable, "-m", "bcikit.cli.main", "demo", "--no-browser", *words]
     with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
         yield p.stdout.readline().split()[-1]
         p.terminate()
         assert p.wait(10) in (0, -15) and not p.stderr.read()
+
+
+@pytest.fixture(scope="module")
+def demo():
+    with page() as address:
+        yield address
 
 
 @pytest.fixture
@@ -127,6 +136,37 @@ def test_nothing_is_cut_off(demo, browser, tmp_path):
         assert browser.ask("document.documentElement.scrollHeight <= innerHeight")
 
 
+@pytest.mark.realtime
+def test_an_effector_is_shown_and_its_stop_latches_in_the_supervisor(browser):
+    with page("drones") as address:
+        browser.open(address)
+        browser.until(RUNS)
+        browser.until("frame.cause === 'none' && Math.hypot(...frame.orders.map(o => o[4])) > 0.05", 20)
+        for name in ("task", "against", "map", "raster", "orders"):
+            drawn = f"document.getElementById('{name}')"
+            browser.until(
+                f"{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data.some(v => v > 0)", 5
+            )
+        browser.press("stop")
+        browser.until("!running", 5)
+        assert browser.ask("frame.cause") == "estop"
+        assert browser.ask("Math.max(...frame.orders.map(o => Math.abs(o[4])))") == 0
+        browser.press("stop")  # now it says Start
+        browser.until("running && frame.cause === 'none'", 20)
+        assert browser.ask("document.getElementById('recalibrate').offsetParent === null")
+        assert not browser.errors
+
+
+@pytest.mark.realtime
+def test_what_takes_decisions_is_shown_without_a_brain_or_a_supervisor(browser):
+    with page("speller") as address:
+        browser.open(address)
+        browser.until(RUNS)
+        browser.until("frame.drawing.words.some(w => w[2] === 'he_')", 10)
+        assert browser.ask("document.getElementById('map').offsetParent === null")
+        assert not browser.errors
+
+
 def get(address, **headers):
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
@@ -192,10 +232,54 @@ def test_a_hand_that_is_not_heard_of_pushes_nowhere():
     clock = JumpClock()
     live = Live(16, 4, 1, calibrate=True, seconds=1, clock=clock)
     live.hand(0.5, 0.0, True)
-    push, pressed = live._push(live._made().cursor.place)
+    push, pressed = live.push(live.made().cursor.place)
     assert push.tolist() == [1.0, 0.0] and pressed
     clock.sleep_until(1.0)
-    assert not live._push(live._made().cursor.place)[0].any()
+    assert not live.push(live.made().cursor.place)[0].any()
     live.hand(0.5, 0.0, False)
     live.leave()
-    assert not live._push(live._made().cursor.place)[0].any()
+    assert not live.push(live.made().cursor.place)[0].any()
+
+
+def test_a_scenario_is_played_trial_after_trial_and_ends():
+    live = EffectorLive("kick", 0, seconds=9, clock=JumpClock())
+    got = frames(live)
+    assert got[-1] == {"state": "ended", "note": ""}
+    assert [o.success for o in live.outcomes] == [True] * len(live.outcomes) and len(live.outcomes) >= 2
+    times = {f["drawing"]["look"][1] for f in got[:-1]}
+    assert times == {2.4} and "of kick succeeded (simulated)" in live.last_word()
+
+
+def test_a_stop_is_the_supervisors_and_all_comes_to_rest():
+    live, got, over = EffectorLive("gates", 0, seconds=None, clock=JumpClock()), [], threading.Event()
+
+    def tell(frame):
+        got.append(frame)
+        if len(got) == 60:
+            live.do("stop")
+        if "state" in frame:
+            over.set()
+
+    live.tell = tell
+    live.start()
+    assert over.wait(60) and got[-1]["state"] == "stopped"
+    live.close()
+    speeds = [max(abs(o[4]) for o in f["orders"]) for f in got[:-1]]
+    assert speeds[58] > 0.05 and speeds[-1] == 0 and got[-2]["cause"] == "estop"
+
+
+def test_a_persons_hand_goes_through_the_simulated_neurons():
+    clock = JumpClock()
+    live, got = EffectorLive("drones", 0, seconds=6, clock=clock), []
+    live.drives, over = True, threading.Event()
+
+    def tell(frame):
+        got.append(frame)
+        live.hand(-0.5, 0.0, False)  # far to the left, all the time
+
+    live.tell, live.ended = tell, over.set
+    live.start()
+    assert over.wait(60)
+    live.close()
+    assert np.allclose(got[200]["push"], [-1, 0, 0])
+    assert got[200]["drawing"]["look"][0][0] < -0.5  # metres; the person alone would fly to the right

@@ -19,7 +19,7 @@ from ...core.errors import WrongUse
 from .live import Live
 
 HERE = Path(__file__).parent
-FILES = {"app.js": "text/javascript", "style.css": "text/css"}
+FILES = {"style.css": "text/css", **dict.fromkeys(("panels.js", "scene.js", "app.js"), "text/javascript")}
 COOKIE = "bcikit"
 BEHIND = 25  # frames that a slow page may be behind before it misses some
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
@@ -154,4 +154,6 @@ def serve(live: Live, port: int = 0, browser: bool = True, say: Callable[[str], 
         webbrowser.open(address)
     with door:
         server.run(sockets=[door])
+    if live.error is not None:
+        raise live.error
     say(live.last_word())

@@ -1,0 +1,197 @@
+"""The cursor demo on the page: the closed loop in real time, and what its buttons do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from ...acquire.units import Units
+from ...core.clock import WALL, Clock, WallClock
+from ...decode.kinematics.steering import Steering
+from ...ethics.gate import Gate
+from ...simulate.loop_facts import fact, fingerprint
+from ...tasks.closed_loop import BLOCKS, DAY_S, DECODERS, ClosedLoop, Moment
+from ...tasks.grid import Grid
+from ...tasks.shipped import shipped
+from ...tasks.world import STEP_S
+from .live import TOLD_S, Live, digits, rounded
+
+WINDOW_S = 30.0  # over which the bits of the history are counted
+EDGES_MS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # of the latency's histogram
+HAND_REACH = 0.1  # widths between mouse and cursor from which on a hand pushes fully
+CEILING_AFTER_S = 3.0  # the start is not disturbed
+CALIBRATION_S = sum(seconds for seconds, _ in BLOCKS)
+
+
+class CursorLive(Live):
+    """A person, an implant, a decoder, a cursor. record: an XDF file of the first run, written through the Gate.
+
+    Frames: {cursor, velocity, decoded, push, target, size, stay, phase, done, held, hit, wrong, counts}."""
+
+    name = "bcikit-demo"
+
+    def __init__(
+        self,
+        channels: int,
+        side: int,
+        seed: int,
+        calibrate: bool,
+        seconds: float | None,
+        clock: Clock = WALL,
+        days: int = 0,
+        decoder: str = "prit",
+        record: str | None = None,
+    ) -> None:
+        super().__init__(clock, seconds)
+        self.days, self.decoder, self.record = days, decoder, record
+        self.channels, self.side, self.seed = channels, side, seed
+        self.calibrate = calibrate
+        self.ceiling: float | None = None  # bits a second that this person could reach, once somebody has reckoned it
+        self._loop: ClosedLoop | None = None
+        self._asked: deque[str] = deque()
+
+    # -- from the page
+
+    def start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._loop = self.made()
+        if self._thread is None and isinstance(self.clock, WallClock):
+            later = threading.Timer(CEILING_AFTER_S, self._reckon)
+            later.daemon = True
+            later.start()
+        super().start()
+
+    def _reckon(self) -> None:
+        """The ceiling, in a process of its own that gives way to the loop."""
+        code = (
+            f"import os; os.nice(15); from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0))"
+        )
+        found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+        self.ceiling = round(float(found.stdout), 3) if found.returncode == 0 else None
+
+    def do(self, what: str) -> None:
+        """start, stop, pause, go, recalibrate, night, shock, drive, person."""
+        super().do(what)
+        if self._loop is None:
+            return
+        if what in ("pause", "go"):
+            self._loop.pause(what == "pause")
+        elif what in ("drive", "person"):
+            self._loop.hand = self.push if self.drives else None
+        elif what in ("recalibrate", "night", "shock"):
+            self._asked.append(what)
+
+    def halt(self) -> None:
+        if self._loop is not None:
+            self._loop.stop()
+
+    def last_word(self) -> str:
+        f = self._loop.facts() if self._loop else {"correct": 0, "wrong": 0, "bits_per_s": 0.0}
+        kept = f" Recorded: {self.record}" if self.record else ""
+        return f"{f['correct']} targets hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
+
+    def push(self, cursor: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Of the hand on the mouse, for a cursor there."""
+        return self.pushed(cursor, HAND_REACH)
+
+    # -- the loop
+
+    def made(self) -> ClosedLoop:
+        """A new loop, calibrated where a calibration is shipped for its implant. Only the first is recorded."""
+        settings, self._learns = DECODERS[self.decoder]
+        board, decoder = Units(n=self.channels, seed=self.seed), Steering(**settings)
+        known = None if self.calibrate or settings else shipped(self.channels, self.seed)
+        if known is not None:
+            decoder.restore(known)
+        self._known = known is not None
+        loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, fact("dwell_s"), self.side), Gate(), self.clock)
+        self._recording = self.record is not None and self._thread is None
+        if self.record is not None and self._recording:
+            from ...effectors.xdf import Xdf
+
+            loop.add(Xdf(path=self.record))
+        return loop
+
+    def play(self) -> str:
+        loop = self._loop
+        if loop is None:
+            return "ended"
+        self._hits = deque[tuple[float, int]]()
+        self._latency, self._now = np.zeros(len(EDGES_MS) + 1, int), 0.0
+        day_s = self.seconds or DAY_S
+        total = None if self.seconds is None else day_s * (self.days + 1)
+        for k, moment in enumerate(loop.run(not self._known, total, self.days, day_s, self._learns)):
+            self._act(loop)
+            self.tell(self._frame(loop, moment, k))
+        return "stopped" if loop.cursor.held else "ended"
+
+    def _act(self, loop: ClosedLoop) -> None:
+        while self._asked:
+            what = self._asked.popleft()
+            if what == "recalibrate":
+                loop.recalibrate()
+            else:
+                getattr(loop.board, what)()
+                loop.day += what == "night"
+
+    def _frame(self, loop: ClosedLoop, m: Moment, k: int) -> dict[str, Any]:
+        scene, late = loop.scene, (self.clock.now() - float(m.chunk.time)) * 1000
+        self._latency[np.searchsorted(EDGES_MS, late)] += 1
+        self._now = k * STEP_S
+        if m.hit or m.wrong:
+            self._hits.append((self._now, 1 if m.hit else -1))
+        frame = {
+            "t": round(self._now, 3),
+            "cursor": rounded(scene.cursor[0]),
+            "velocity": rounded(loop.cursor.moved),
+            "decoded": rounded(m.chunk.data[-1] / loop.decoder.speed),
+            "push": rounded(scene.push[0]),
+            "target": rounded(loop.task.target[0]),
+            "size": round(float(loop.task.size[0]), 4),
+            "stay": round(float(loop.task.stayed()[0]), 2),
+            "phase": m.phase,
+            "done": 1.0 if m.phase == "use" else round(self._now / CALIBRATION_S, 3),
+            "held": loop.cursor.held,
+            "hit": m.hit,
+            "wrong": m.wrong,
+            "counts": digits(m.counts),
+        }
+        if k % round(TOLD_S / STEP_S) == 0:
+            frame["facts"] = self._facts(loop)
+        return frame
+
+    def _facts(self, loop: ClosedLoop) -> dict[str, Any]:
+        while self._hits and self._hits[0][0] < self._now - WINDOW_S:
+            self._hits.popleft()
+        won = max(sum(v for _, v in self._hits), 0)
+        report = loop.loop.report()
+        p50, p99 = report.latency_ms
+        return {
+            "what": "cursor",
+            "bits_now": round(float(np.log2(self.side**2 - 1)) * won / max(min(self._now, WINDOW_S), 1.0), 3),
+            "bits": round(loop.facts()["bits_per_s"], 3),
+            "ceiling": self.ceiling,
+            "correct": int(loop.task.correct[0]),
+            "wrong": int(loop.task.wrong[0]),
+            "latency": self._latency.tolist(),
+            "edges": EDGES_MS,
+            "p50": round(p50, 3) if p50 == p50 else None,
+            "p99": round(p99, 3) if p99 == p99 else None,
+            "board": report.status.state,
+            "day": loop.day,
+            "days": self.days,
+            "dead": np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
+            "decoder": self.decoder,
+            "learns": loop.phase == "use" and self.days > 0 and self._learns is not None,
+            "side": self.side,
+            "channels": self.channels,
+            "seed": self.seed,
+            "drives": self.drives,
+            "recording": self._recording,
+            "parameters": fingerprint(),
+        }
