@@ -109,24 +109,6 @@ def _all(value: object) -> Iterator[dict]:
         yield from _all(inner)
 
 
-def tier() -> int:
-    """Of the policy that holds: at 2, parts that nobody vouches for run in the sandboxed worker."""
-    from ..ethics.consent import Consent
-
-    consent = Consent()
-    return consent.facts().policy.tier if (consent.home / "consent.db").exists() else 1
-
-
-def may_load(kind: str, name: str) -> None:
-    """Raises NotConsented where a part of another package would be loaded into this process at tier 2."""
-    if tier() == 2:
-        what = (
-            f"The policy keeps the {kind} {name!r} out of this process: it is of another package, and nobody vouches for it."
-        )
-        do = "It runs in the sandboxed worker: --sandbox." if kind == "stage" else ""
-        raise NotConsented(what, "tier = 2 stands in the policy.", do)
-
-
 def allowed(gate: Gate, subject: str | None, kinds: list[str]) -> Label:
     """The label of a live board, once its person allowed all these kinds of sink: asked here where nobody is named.
     Raises NotConsented, with one command that grants all that is missing."""

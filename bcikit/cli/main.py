@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _may_load(kind: str, name: str) -> None:
-    from ._go import may_load
+    from ..ethics.tier import may_load
 
     may_load(kind, name)
 

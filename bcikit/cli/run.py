@@ -26,10 +26,11 @@ def command(
     """Run a session file; `bcikit new session` writes one."""
     from ..core.errors import FileTrouble, WrongUse
     from ..core.session import session
+    from ..ethics.tier import tier
     from ..files.toml import Toml
     from ..view._view import View
     from ..view.jsonl import Jsonl
-    from ._go import go, tier
+    from ._go import go
 
     try:
         file = Toml(path)

@@ -82,7 +82,8 @@ def command(
     from ..core.find import parse, part
     from ..core.parts import Sink, Stage
     from ..core.session import Session
-    from ._go import go, tier
+    from ..ethics.tier import tier
+    from ._go import go
 
     if lsl_local:
         from ..ethics.loopback import enter

@@ -20,6 +20,8 @@ from struct import error as StructError
 from tempfile import gettempdir
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import BciError, NotConsented, WrongUse, nearest
 from ..core.find import parse
 from ..core.grid import Grid
@@ -30,9 +32,10 @@ from ..ethics import _wire, sandbox
 from ..ethics.home import home
 from ..preprocess.beside import composed
 
-BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, BAD = range(9)
+BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, FIT, BAD = range(10)
 PATIENCE_S = 60.0  # for a worker that does not answer
 PACKAGE = Path(__file__).parent.parent
+INSIDE: list[bool] = []  # not empty in the worker, where a sandbox within is no second one
 MODEL = "model"  # the stage that reads a folder which may be anybody's
 
 
@@ -48,9 +51,13 @@ class Sandbox(Stage):
     def __init__(self, line: Sequence[str | Mapping[str, Any]], readable: Sequence[str] = ()) -> None:
         self.line, self.readable = tuple(line), tuple(readable)
         self._process: subprocess.Popen | None = None
-        self._begin_worker()
+        self._within = _built(self.line) if INSIDE else None
+        about = _about(self._within) if self._within else self._begin_worker()
+        self.missing = tuple(str(m) for m in about["missing"])
+        self._settle, self._leaky = float(about["settle"]), bool(about["leaky"])
+        self.teachers = tuple(str(n) for n in about["teachers"])
 
-    def _begin_worker(self) -> None:
+    def _begin_worker(self) -> dict[str, Any]:
         if why := sandbox.available():
             raise BciError("There is no sandboxed worker on this machine.", f"{why[0].upper()}{why[1:]}.")
         place = home().resolve()
@@ -87,10 +94,7 @@ class Sandbox(Stage):
         theirs.close()
         self._socket = ours
         self._lock = threading.Lock()
-        about = self._asked(BUILD, _wire.values_out(told))
-        self.missing = tuple(str(m) for m in about["missing"])
-        self._settle, self._leaky = float(about["settle"]), bool(about["leaky"])
-        self.teachers = tuple(str(n) for n in about["teachers"])
+        return self._asked(BUILD, _wire.values_out(told))
 
     @property
     def settle(self) -> float:  # type: ignore[override]
@@ -127,6 +131,8 @@ class Sandbox(Stage):
     # -- what is asked of the worker
 
     def _ask(self, kind: int, *parts: Any) -> bytes:
+        if self._within:
+            return b"".join(_answer(self._within, kind, b"".join(parts)))
         with self._lock:
             if self._process is None:
                 raise BciError("The sandboxed worker has ended.", do="Start again.")
@@ -186,6 +192,10 @@ class Sandbox(Stage):
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         self._asked(RESTORE, _wire.values_out(kept["worker"]))
+
+    def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray, stream: Mapping[str, Any] | None) -> None:
+        """Train the decoder that ends the line, as `Decoder.fit`. stream: as `_wire.stream_out` gives it."""
+        self._asked(FIT, _wire.values_out([X, y, groups, stream]))
 
     def end(self) -> None:
         """Kill the worker; final and idempotent."""
@@ -248,12 +258,9 @@ def work(fd: int) -> None:
                 missing = sandbox.enter(
                     [Path(p) for p in told["libraries"] + told["readable"]], list(map(Path, told["listed"]))
                 )
-                line = _built(told)
-                teachers = sorted({n for s in line.stages for n in s.learns_from})
-                answer = _wire.values_out(
-                    {"missing": missing, "settle": line.settle, "leaky": line.leaky, "teachers": teachers}
-                )
-                parts: tuple[Any, ...] = (answer,)
+                INSIDE.append(True)
+                line = _built(told["line"])
+                parts: tuple[Any, ...] = (_wire.values_out({**_about(line), "missing": missing}),)
             elif line is not None:
                 parts = _answer(line, kind, raw)
             _wire.send(fd, kind, *parts)
@@ -277,8 +284,13 @@ def _prepared() -> None:
         find.where(kind)
 
 
-def _built(told: dict[str, Any]) -> Pipeline:
-    return Pipeline([parse("stage", r) if isinstance(r, str) else build(r) for r in told["line"]])
+def _built(line: Sequence[str | Mapping[str, Any]]) -> Pipeline:
+    return Pipeline([parse("stage", r) if isinstance(r, str) else build(r) for r in line])
+
+
+def _about(line: Pipeline) -> dict[str, Any]:
+    teachers = sorted({n for s in line.stages for n in s.learns_from})
+    return {"missing": [], "settle": line.settle, "leaky": line.leaky, "teachers": teachers}
 
 
 def _grid(line: Pipeline) -> list[int]:
@@ -308,4 +320,8 @@ def _answer(line: Pipeline, kind: int, raw: bytes) -> tuple[Any, ...]:
         return (_wire.values_out(line.learned()),)
     elif kind == RESTORE:
         line.restore(value)
+    elif kind == FIT:
+        X, y, groups, stream = value
+        its = _wire.stream_in(stream, Stream("", 0.0, ())) if stream else None
+        line.stages[-1].fit(X, y, groups=groups, stream=its)  # type: ignore[attr-defined]
     return (_wire.values_out(None),)

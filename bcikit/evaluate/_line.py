@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import WrongUse
+from ..core.errors import NotConsented, WrongUse
 from ..core.find import parse
 from ..core.parts import Stage, settings_of
 from ..core.pipeline import Pipeline, build
@@ -16,6 +16,8 @@ from ..core.stream import Chunk, Recording
 from ..decode._decoder import Decoder
 from ..decode._defaults import DEFAULT
 from ..decode._kept import MODULES
+from ..decode.foreign import Foreign
+from ..decode.sandbox import Sandbox
 from ..files.cards import Card
 from ..preprocess._filter import Filter
 from ..preprocess._signals import BRAIN
@@ -51,7 +53,10 @@ def decoder(text: str, card: Card) -> Decoder:
         from ..decode.estimator import Estimator
 
         return Estimator(chain=tuple(text.split("+")))
-    made = parse("stage", text)
+    try:
+        made = parse("stage", text)
+    except NotConsented:  # it may not be loaded here
+        return Foreign(decoder=text)
     if not isinstance(made, Decoder):
         raise WrongUse(f"{made.part_name()} is a stage, but not one that learns.", do="`bcikit stages` lists all.")
     told = {}
@@ -66,7 +71,7 @@ def line(text: str, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool
     """The whole line for these runs. Channels are those that all of them have, in the order of the first."""
     its = runs[0].card
     last = decoder(text, its)
-    before = [parse("stage", s) for s in stages] or last.before()
+    before = [_stage(s) for s in stages] or last.before()
     if not before and its.paradigm in FRONT:
         before = [parse("stage", FRONT[its.paradigm])]
     epoch = runs[0].epoch()
@@ -74,6 +79,14 @@ def line(text: str, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool
         after, length = last.span(epoch.after, epoch.length)
         epoch = runs[0].epoch(after=after, length=length)
     return Pipeline([Pick(channels=common(runs, eight)), *before, epoch, *last.behind(), last])
+
+
+def _stage(text: str) -> Stage:
+    """A stage; one that may not be loaded here, in the sandboxed worker."""
+    try:
+        return parse("stage", text)
+    except NotConsented:
+        return Sandbox([text])
 
 
 def common(runs: Sequence[Run], eight: bool = False) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..core import find
 from ..core.errors import WrongUse
-from ..core.find import ROOT
 from ..core.pipeline import Pipeline
 from ..decode._model import SAID, Model, load
 from ..ethics.gate import Gate
 from ..ethics.home import home, made, replace_file
+from ..ethics.tier import may_load
 from ._line import line
 from .continuous import METRIC, Watched, watch_subject
 from .continuous import summary as watched_summary
@@ -208,7 +209,8 @@ def _done(plan: Sequence[Job], jobs: int, scheduler: str | None, gate: Gate) -> 
 
 
 def work(job: Job) -> list[tuple[Unit, Answers]]:
-    """All units of a job, wherever it is done."""
+    """All units of a job, wherever it is done, under the policy that holds there."""
+    find.GUARDS[:] = [may_load]
     cuts = Cuts()
     return [(unit, _unit(unit, job, cuts)) for unit in job.units]
 
@@ -272,5 +274,5 @@ def _crc(path: Path) -> int | list[int]:
 @cache
 def code() -> str:
     """SHA-256 of the code that could change a score."""
-    files = sorted(p for room in SHAPING for end in ("py", "c", "h") for p in (ROOT / room).rglob(f"*.{end}"))
+    files = sorted(p for room in SHAPING for end in ("py", "c", "h") for p in (find.ROOT / room).rglob(f"*.{end}"))
     return digest([(p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files])
