@@ -22,7 +22,7 @@ class Foreign(Decoder):
 
     exempt = {**Decoder.exempt, "setting decoder": "tests/evaluate/test_tier_2.py runs another in it"}  # noqa: RUF012
 
-    decoder: Annotated[str, Setting("a decoder, as NAME or NAME:KEY=VALUE,...")] = "csp"
+    decoder: Annotated[str, Setting("a decoder, as NAME or NAME:KEY=VALUE,...")] = "toeplitz_lda"
 
     def learn(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
         worker = Sandbox([self.decoder])
