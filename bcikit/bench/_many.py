@@ -140,15 +140,15 @@ class Many:
         self.world.task.timeout_s = usual
         self.world.task.fresh()
 
-    def fit(self, use: Use, teacher: str = "known") -> None:
-        """Each decoder learns from its own use: `known` targets, or none: what `rti` or `prit` infers; or, for
-        a bound, `told` the push itself."""
-        step = self.world.step_s
-        for run, d in enumerate(self.decoders):
-            if teacher == "known":
+    def fit(self, use: Use, teacher: str | Sequence[str] = "known") -> None:
+        """Each decoder learns from its own use, all by the same teacher or each by its own: `known` targets, or none: what
+        `rti` or `prit` infers; or, for a bound, `told` the push itself."""
+        step, teachers = self.world.step_s, [teacher] * len(self.decoders) if isinstance(teacher, str) else teacher
+        for run, (d, one) in enumerate(zip(self.decoders, teachers, strict=True)):
+            if one == "known":
                 d.fit_use(*use.of(run), step)
             else:
-                self._guess(d, use, run, teacher, step)
+                self._guess(d, use, run, one, step)
         self.taken()
 
     @staticmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -23,7 +24,8 @@ from ..tasks.world import STEP_S, World
 from ._many import Heard, Many, many
 from .raw import raw
 
-ROWS = ("grid", "click", "refit", "bins", "days", "night", "step", "raw")
+TEACHERS = ("static", "rti", "prit", "known")  # of the row days, each also a row of its own
+ROWS = ("grid", "click", "refit", "bins", "days", *TEACHERS, "night", "step", "raw")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -53,6 +55,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
         "bins": bins,
         "click": click,
         "days": lambda s: stays(s, days),
+        **{t: partial(stays, days=days, teachers=(t,)) for t in TEACHERS},
         "night": night,
         "step": step,
         "raw": lambda s: raw(s[0], seconds),
@@ -209,31 +212,49 @@ def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         yield {"row": f"bins of {1000 * step_s:.0f} ms", **interval(scored(m)), "offline_r2": interval(np.array(r2))}
 
 
-def stays(seeds: Sequence[int], days: int, units: int = 192) -> Iterator[dict[str, Any]]:
-    """Day after day: no learning, RTI, PRI-T, and every target known. Time to target, as a multiple of day 0's."""
-    for teacher in ("static", "rti", "prit", "known"):
-        m = calibrated(seeds, units)
-        m.world.task.fresh()
-        m.world.task.timeout_s = fact("timeout_s")  # what is never reached counts as so long
-        m.use(DAY_S, keep=False)
-        first, curve = m.world.task.seconds_to_target(), {}
-        for day in range(1, days + 1):
-            m.world.neurons.tonight()
-            now = _day(m, teacher)
-            if day in SHOWN or day == days:
-                curve[day] = float(np.mean(now / first))
-        yield {"row": f"day {days}, {teacher}", **interval(now / first), "days": curve}
+def stays(
+    seeds: Sequence[int], days: int, teachers: Sequence[str] = TEACHERS, units: int = 192
+) -> Iterator[dict[str, Any]]:
+    """Day after day: no learning, RTI, PRI-T, and every target known. Time to target, as a multiple of day 0's; `days` holds
+    the mean of every day. All that learn live side by side, each with the same people; what does not learn lives the days
+    alone that are shown, since the others leave nothing behind in it."""
+    shown = sorted({day for day in SHOWN if 0 < day < days} | {days})
+    for together in ([t for t in teachers if t != "static"], [t for t in teachers if t == "static"]):
+        if together:
+            yield from _lived(seeds, units, days, shown, together)
 
 
-def _day(m: Many, teacher: str) -> np.ndarray:
+def _lived(
+    seeds: Sequence[int], units: int, days: int, shown: Sequence[int], teachers: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """The lines of these teachers, each with people of its own."""
+    m = calibrated([*seeds] * len(teachers), units)
+    m.world.task.fresh()
+    m.world.task.timeout_s = fact("timeout_s")  # what is never reached counts as so long
+    m.use(DAY_S, keep=False)
+    first = m.world.task.seconds_to_target()
+    curves: dict[str, dict[int, float]] = {teacher: {} for teacher in teachers}
+    for day in range(1, days + 1):
+        m.world.neurons.tonight()
+        if teachers == ["static"] and day not in shown:
+            continue
+        each = (_day(m, np.repeat(teachers, len(seeds))) / first).reshape(len(teachers), -1)
+        for teacher, now in zip(teachers, each, strict=True):
+            curves[teacher][day] = float(now.mean())
+            if day in shown:
+                line = {"row": f"day {day}, {teacher}", **interval(now), "people": now.tolist()}
+                yield line if day < days else {**line, "days": curves[teacher]}
+
+
+def _day(m: Many, teachers: Sequence[str]) -> np.ndarray:
     """Five minutes of use; what learns does so after the first, and at the end. (runs) mean seconds to a target."""
     m.world.task.fresh()
-    if teacher == "static":
+    if set(teachers) == {"static"}:
         m.use(DAY_S, keep=False)
     else:
         known = m.use(MORNING_S)
-        m.fit(known, teacher)
-        m.fit(known.then(m.use(DAY_S - MORNING_S)), teacher)
+        m.fit(known, teachers)
+        m.fit(known.then(m.use(DAY_S - MORNING_S)), teachers)
     return m.world.task.seconds_to_target()
 
 

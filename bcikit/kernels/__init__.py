@@ -159,6 +159,14 @@ def logs(C: np.ndarray, white: np.ndarray, basis: np.ndarray | None = None) -> n
     return out
 
 
+def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, most: int) -> np.ndarray:
+    """Negative binomial counts by inversion: even (n) in [0, 1), shape (n) and the odds `none` (n) of no count; the odds of
+    k + 1 counts are those of k times (shape + k) / (k + 1) times step. Float32, `most` at most."""
+    out = np.empty_like(even)
+    _do.counted(even, shape, none, float(step), most, out)
+    return out
+
+
 def shared(job: Callable[[tuple[int, int]], None], parts: Sequence[tuple[int, int]]) -> None:
     """job(part) for each part of the channels, each on a core of its own, the first on this one; returns when all are
     done."""

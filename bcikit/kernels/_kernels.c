@@ -243,6 +243,32 @@ KERNEL(weighted) {
   DONE
 }
 
+/* Rounded after every step, as in NumPy: the same counts to the byte where nothing is fused. */
+KERNEL(counted) {
+  ARGUMENTS(6)
+  WITH(even, 0, "f", 1)
+  WITH(shape, 1, "f", 1)
+  WITH(none, 2, "f", 1)
+  const float step = (float)PyFloat_AsDouble(args[3]);
+  if (PyErr_Occurred()) goto end;
+  WHOLE(most, 4)
+  WITH(out, 5, "!f", 1)
+  const Py_ssize_t n = out->shape[0];
+  FIT(even->shape[0] == n && shape->shape[0] == n && none->shape[0] == n)
+  const float *u = even->buf, *a = shape->buf, *zero = none->buf;
+  float *y = out->buf;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    float odds = zero[i], below = odds;
+    Py_ssize_t k = 0;
+    for (; u[i] > below && k < most; k++) {
+      odds = odds * (a[i] + (float)k) / (float)(k + 1) * step;
+      below = below + odds;
+    }
+    y[i] = (float)k;
+  }
+  DONE
+}
+
 #include "_spikes.h"
 #include "_matrices.h"
 
@@ -272,6 +298,7 @@ static PyMethodDef METHODS[] = {
     ENTRY(less, "x, y, scale, offset"),
     ENTRY(sums, "x, total"),
     ENTRY(covariance, "x, total"),
+    ENTRY(counted, "even, shape, none, step, most, out"),
     ENTRY(crossings, "x, y, own, at, rule"),
     ENTRY(logs, "C, white, basis, out"),
     ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),

@@ -139,3 +139,19 @@ def logs(C: np.ndarray, white: np.ndarray, basis: np.ndarray, out: np.ndarray) -
     basis[:] = V.swapaxes(-1, -2)
     values = np.log(np.maximum(w, 1e-12 * np.maximum(w[:, -1:], 1e-30)))
     out[:] = (V * values[:, None]) @ basis
+
+
+def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, most: int, out: np.ndarray) -> None:
+    """Only what lies above the odds of so many counts is looked at again: most bins hold none or one."""
+    out[:] = 0
+    left = np.flatnonzero(even > none)
+    even, shape, odds = even[left], shape[left], none[left]
+    below, step = odds.copy(), np.float32(step)
+    for k in range(most):
+        if not len(left):
+            break
+        out[left] = k + 1
+        odds = odds * (shape + k) / np.float32(k + 1) * step
+        below = below + odds
+        more = even > below
+        left, shape, odds, below, even = left[more], shape[more], odds[more], below[more], even[more]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..kernels import counted
 from .implant_facts import fact as implant
 from .loop_facts import fact
 
@@ -145,25 +146,10 @@ class Populations:
 
 
 def _counted(even: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Counts of these means whose variance is `fano` times the mean (negative binomial), by inversion of `even` in [0, 1).
-
-    Only what lies above the odds of so many counts is looked at again: most bins hold none or one."""
+    """Counts of these means whose variance is `fano` times the mean (negative binomial), by inversion of `even` in [0, 1)."""
     over = fact("fano") - 1
     if over <= 0:
         raise ValueError("a Fano factor above 1 is needed")
     shape = (mean / np.float32(over)).ravel()
-    odds = np.exp(-np.float32(np.log1p(over)) * shape)  # of no count
-    even = even.ravel()
-    out = np.zeros(len(even), np.float32)
-    left = np.flatnonzero(even > odds)
-    shape, odds, even = shape[left], odds[left], even[left]
-    below, step = odds.copy(), np.float32(over / (1 + over))
-    for k in range(MOST):
-        if not len(left):
-            break
-        out[left] = k + 1
-        odds = odds * (shape + k) / np.float32(k + 1) * step
-        below = below + odds
-        more = even > below
-        left, shape, odds, below, even = left[more], shape[more], odds[more], below[more], even[more]
-    return out.reshape(mean.shape)
+    none = np.exp(-np.float32(np.log1p(over)) * shape)
+    return counted(even.ravel(), shape, none, over / (1 + over), MOST).reshape(mean.shape)

@@ -82,22 +82,25 @@ def inferred(
     post = _smoothed(like, picks, every * step_s)
     best = post.argmax(axis=1)
     near = ((places[:, None] - places[None]) ** 2).sum(axis=2) < NEIGHBOUR**2
-    sure = np.take_along_axis(post @ near.astype(float), best[:, None], axis=1)[:, 0]
+    sure = np.take_along_axis(post @ near.astype(post.dtype), best[:, None], axis=1)[:, 0]
     target, weight = np.full_like(cursor, np.nan), np.zeros(len(cursor))
     target[: n * every], weight[: n * every] = np.repeat(places[best], every, axis=0), np.repeat(sure**2, every)
     return target, weight
 
 
 def _likely(at: np.ndarray, way: np.ndarray, picks: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(steps, places) how likely each step is, were this the target; the largest of a step is 1."""
-    to = places[None] - at[:, None]
-    far = np.sqrt((to * to).sum(axis=2))
-    strong = np.sqrt((way * way).sum(axis=1))
-    cosine = (to * way[:, None]).sum(axis=2) / np.maximum(far * strong[:, None], 1e-9)
-    firm = (
-        FIRM * np.minimum(strong / max(float(strong.mean()), 1e-9), 2.0)[:, None] / (1 + np.exp(-(far - NEAR) / (NEAR / 3)))
-    )
-    log = firm * (cosine - 1) - np.log(np.i0(firm) * np.exp(-firm))
+    """(steps, places) how likely each step is, were this the target; the largest of a step is 1. Float32, as all of the
+    model: the largest part of the time that learning takes."""
+    from scipy.special import i0e
+
+    at, way, places = (a.astype(np.float32) for a in (at, way, places))
+    x, y = places[:, 0] - at[:, :1], places[:, 1] - at[:, 1:]
+    far = np.sqrt(x * x + y * y)
+    strong = np.sqrt((way * way).sum(axis=1, keepdims=True))
+    cosine = (x * way[:, :1] + y * way[:, 1:]) / np.maximum(far * strong, np.float32(1e-9))
+    firm = FIRM * np.minimum(strong / max(float(strong.mean()), 1e-9), 2.0)
+    firm = firm / (1 + np.exp((NEAR - far) * np.float32(3 / NEAR)))
+    log = firm * (cosine - 1) - np.log(i0e(firm))
     log[picks] -= far[picks] ** 2 / (2 * UNDER**2)
     return np.exp(log - log.max(axis=1, keepdims=True))
 
@@ -107,17 +110,19 @@ def _smoothed(like: np.ndarray, picks: np.ndarray, step_s: float) -> np.ndarray:
     selection it has jumped."""
     n, k = like.shape
     ahead = np.empty_like(like)
-    jump = np.where(np.concatenate([[True], picks[:-1]]), 1.0, min(step_s / JUMP_S, 1.0))  # before this step
-    now = np.full(k, 1 / k)
-    for t in range(n):
-        now = ((1 - jump[t]) * now + jump[t] / k) * like[t]
+    jumps = np.where(np.concatenate([[True], picks[:-1]]), 1.0, min(step_s / JUMP_S, 1.0)).tolist()  # before each step
+    now = np.full(k, 1 / k, like.dtype)
+    for t, jump in enumerate(jumps):
+        now = now * (1 - jump)
+        now += jump / k
+        now *= like[t]
         now /= now.sum()
         ahead[t] = now
-    back = np.ones(k)
+    back = np.ones(k, like.dtype)
     for t in range(n - 1, 0, -1):
         ahead[t] *= back
-        back = back * like[t]
-        back = (1 - jump[t]) * back + jump[t] * back.mean()
-        back /= back.mean()
+        back *= like[t]
+        back *= (1 - jumps[t]) * k / back.sum()
+        back += jumps[t]
     ahead[0] *= back
     return ahead / ahead.sum(axis=1, keepdims=True)

@@ -86,36 +86,43 @@ class Steering(Kalman):
             raise WrongUse("steering cannot guess what was intended.", "Too little was used, or it was too unsure.")
         before = self.learned()
         self.fit_push(X, push, weight * sure, step_s, cursor)
-        if np.any(velocity) and _agreement(self.predict(self._less(X, cursor)), velocity) < AGREE:
+        if np.any(velocity) and _agreement(self.decoded(X, cursor), velocity) < AGREE:
             self.restore(before)
             raise WrongUse("steering does not take over what it guessed.", "It contradicts what was decoded until now.")
         return self
 
-    def _less(self, X: Any, cursor: Any) -> np.ndarray:
-        """X (bins, channels) without what the cursor's position explains."""
-        return np.asarray(X, float) - np.asarray(cursor, float) @ self.position_.T
+    def decoded(self, X: Any, cursor: Any) -> np.ndarray:
+        """(bins, 2) velocities of counts X (bins, channels) while the cursor was there, from rest: what `step` gives but for
+        rounding, in a hundredth of the time. NaN and Inf count as the mean."""
+        from scipy.signal import lfilter
+
+        x = self._seen(np.asarray(X, np.float32))
+        x = np.where(np.isfinite(x), x, self.x_mean_.astype(np.float32))
+        drive = x @ self.K_.T.astype(np.float32) + self.c_ - np.asarray(cursor, float) @ (self.K_ @ self.position_).T
+        fades, ways = np.linalg.eig(self.M_)
+        each = np.linalg.solve(ways, drive.T)
+        return (ways @ [lfilter([1.0], [1.0, -fade], row) for fade, row in zip(fades, each, strict=True)]).real.T
 
     def fit_push(
         self, X: Any, push: np.ndarray, weight: np.ndarray, step_s: float, cursor: np.ndarray | None = None
     ) -> Self:
         """Learn from intentions (bins, 2), at most 1 long, each of a weight (bins); NaN and weight 0 are left out. Raises
         WrongUse where too little is left."""
-        x = self._seen(np.asarray(X, float))
-        keep = np.flatnonzero((weight > 0) & np.isfinite(push).all(axis=1) & np.isfinite(x).all(axis=1))
+        X = np.asarray(X)
+        keep = np.flatnonzero((weight > 0) & np.isfinite(push).all(axis=1) & np.isfinite(X).all(axis=1))
         if len(keep) * step_s < ENOUGH_S or len(keep) < 20 or np.linalg.matrix_rank(push[keep]) < 2:
             raise WrongUse(
                 f"steering cannot learn from {len(keep)} bins with a known intention.",
                 "It needs some seconds in all directions.",
             )
-        x, y, w = x[keep], self.speed * push[keep], weight[keep, None] / weight[keep].sum()
+        y, root = self.speed * push[keep], np.sqrt(weight[keep, None] / weight[keep].sum())
+        x = self._seen(X[keep].astype(float)) * root
         follows = np.diff(keep) == 1
         given = [y, np.asarray(cursor, float)[keep]] if self.feed and cursor is not None else [y]
-        D = np.column_stack([*given, np.ones(len(y))])
-        G = (D * w).T @ D
-        G[np.arange(2), np.arange(2)] += self.ridge / len(y)
-        B = np.linalg.solve(G, (D * w).T @ x)  # (2 [+ 2] + 1, channels)
-        rest = x - D @ B
-        R = (rest * w).T @ rest
+        D = np.column_stack([*given, np.ones(len(y))]) * root
+        G, H = D.T @ D, D.T @ x
+        B = np.linalg.solve(G + np.diag([self.ridge / len(y)] * 2 + [0.0] * (len(G) - 2)), H)  # (2 [+ 2] + 1, channels)
+        R = x.T @ x - B.T @ (2 * H - G @ B)  # the moments of what B leaves
         own = np.diag(R).copy()
         R *= 1 - self.shrinkage
         R[np.diag_indices_from(R)] = np.where(own > 1e-9, own, np.inf)
