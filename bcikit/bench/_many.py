@@ -42,6 +42,10 @@ class Use:
         """Both, one after the other."""
         return Use(*(np.concatenate([a, b]) for a, b in zip(vars(self).values(), vars(later).values(), strict=True)))
 
+    def part(self, begin: int, end: int) -> Use:
+        """The bins from `begin` to before `end`: the same memory."""
+        return Use(*(a[begin:end] for a in vars(self).values()))
+
 
 class Many:
     """A world with a decoder for each run. `noiseless`: the very push is decoded, at the decoder's speed."""
@@ -79,26 +83,35 @@ class Many:
         )
         return self.velocity
 
+    def room(self, seconds: float) -> Use:
+        """Memory for a stretch of use of so long, which `live` fills."""
+        bins, runs = round(seconds / self.world.step_s), len(self.decoders)
+        counts, selected = np.empty((bins, runs, self.world.neurons.units), np.float32), np.zeros((bins, runs), bool)
+        cursor, target, velocity, push = np.empty((4, bins, runs, 2))
+        return Use(counts, cursor, target, np.empty((bins, runs)), velocity, push, selected)
+
     def use(self, seconds: float, assist: float = 0.0, keep: bool = True) -> Use:
-        """They go on for so long; `assist`: the part of the cursor that the computer moves."""
-        w, bins = self.world, round(seconds / self.world.step_s)
-        runs, units = len(self.decoders), w.neurons.units
-        n = bins if keep else 1
-        cursor, target, way, push = np.empty((4, n, runs, 2))
-        counts, selected = np.empty((n, runs, units), np.float32), np.zeros((n, runs), bool)
-        use = Use(counts, cursor, target, np.empty((n, runs)), way, push, selected)
-        near = self.decoders[0].near_s
-        for k in range(bins):
-            at = k if keep else 0
-            use.cursor[at], use.target[at], use.size[at] = w.cursor, w.task.target, w.task.size
-            counts[at] = w.sense()
-            use.push[at] = w.push
-            velocity = self.decoded(counts[at]) if assist < 1 else np.zeros((runs, 2))
+        """They go on for so long; `assist`: the part of the cursor that the computer moves. keep: not the last bin alone."""
+        if keep:
+            return self.live(self.room(seconds), assist)
+        last = self.room(self.world.step_s)
+        for _ in range(round(seconds / self.world.step_s)):
+            self.live(last, assist)
+        return last
+
+    def live(self, use: Use, assist: float = 0.0) -> Use:
+        """They go on for as long as there is room in `use`, and fill it."""
+        w, near = self.world, self.decoders[0].near_s
+        for k, counts in enumerate(use.counts):
+            use.cursor[k], use.target[k], use.size[k] = w.cursor, w.task.target, w.task.size
+            counts[:] = w.sense()
+            use.push[k] = w.push
+            velocity = self.decoded(counts) if assist < 1 else np.zeros_like(w.velocity)
             if assist:
                 velocity = velocity * (1 - assist) + w.help(self.speed, near) * assist
-            use.velocity[at] = velocity
-            hit, wrong = w.move(velocity, self.clicked(counts[at]))
-            use.selected[at] = hit | wrong
+            use.velocity[k] = velocity
+            hit, wrong = w.move(velocity, self.clicked(counts))
+            use.selected[k] = hit | wrong
         return use
 
     def clicked(self, counts: np.ndarray) -> np.ndarray | None:

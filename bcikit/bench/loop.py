@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..decode.kinematics.steering import Steering
+from ..kernels import one_thread
 from ..simulate.loop_facts import fact, fingerprint
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
-from ._many import Heard, Many, many
+from ._many import Heard, Many, Use, many
 from .raw import raw
 
 TEACHERS = ("static", "rti", "prit", "known")  # of the row days, each also a row of its own
@@ -60,8 +61,9 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
         "step": step,
         "raw": lambda s: raw(s[0], seconds),
     }
-    for row in rows:
-        yield from made[row](seeds)
+    with one_thread():  # more of them would wait for each other
+        for row in rows:
+            yield from made[row](seeds)
 
 
 # -- what one figure takes
@@ -233,12 +235,13 @@ def _lived(
     m.world.task.timeout_s = fact("timeout_s")  # what is never reached counts as so long
     m.use(DAY_S, keep=False)
     first = m.world.task.seconds_to_target()
+    use = m.room(DAY_S)
     curves: dict[str, dict[int, float]] = {teacher: {} for teacher in teachers}
     for day in range(1, days + 1):
         m.world.neurons.tonight()
         if teachers == ["static"] and day not in shown:
             continue
-        each = (_day(m, np.repeat(teachers, len(seeds))) / first).reshape(len(teachers), -1)
+        each = (_day(m, np.repeat(teachers, len(seeds)), use) / first).reshape(len(teachers), -1)
         for teacher, now in zip(teachers, each, strict=True):
             curves[teacher][day] = float(now.mean())
             if day in shown:
@@ -246,15 +249,17 @@ def _lived(
                 yield line if day < days else {**line, "days": curves[teacher]}
 
 
-def _day(m: Many, teachers: Sequence[str]) -> np.ndarray:
-    """Five minutes of use; what learns does so after the first, and at the end. (runs) mean seconds to a target."""
+def _day(m: Many, teachers: Sequence[str], use: Use) -> np.ndarray:
+    """Five minutes of use, kept in `use`; what learns does so after the first, and at the end. (runs) mean seconds to a
+    target."""
     m.world.task.fresh()
     if set(teachers) == {"static"}:
         m.use(DAY_S, keep=False)
     else:
-        known = m.use(MORNING_S)
-        m.fit(known, teachers)
-        m.fit(known.then(m.use(DAY_S - MORNING_S)), teachers)
+        noon = round(MORNING_S / m.world.step_s)
+        m.fit(m.live(use.part(0, noon)), teachers)
+        m.live(use.part(noon, len(use.counts)))
+        m.fit(use, teachers)
     return m.world.task.seconds_to_target()
 
 

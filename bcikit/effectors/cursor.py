@@ -73,5 +73,5 @@ class Cursor(Sink):
 
 def slowed(velocity: np.ndarray, top: float) -> np.ndarray:
     """(n, 2) velocities, none longer than `top`."""
-    speed = np.sqrt((velocity * velocity).sum(axis=1, keepdims=True))
+    speed = np.hypot(velocity[:, :1], velocity[:, 1:])
     return velocity * np.minimum(1.0, top / np.maximum(speed, 1e-9))

@@ -59,9 +59,9 @@ class Steerers:
         self.slow_s = np.maximum(fact("slow_s"), fact("sluggish") * lag)
         # velocity and place after `late` bins: what remains of the velocity seen, and of each push since
         left = a[:, None] ** np.arange(self.late, -1, -1)  # (people, late + 1): a^late ... a^0
-        self._v_of_v, self._v_of_push = left[:, :1], b[:, None] * left[:, 1:]
-        self._x_of_v = self.step_s * left[:, :-1].sum(axis=1, keepdims=True)
-        self._x_of_push = self.step_s * self.speed[:, None] * (1 - a[:, None] * left[:, 1:])
+        self._v_of_v, self._x_of_v = left[:, :1], self.step_s * left[:, :-1].sum(axis=1, keepdims=True)
+        x_of_push = self.step_s * self.speed[:, None] * (1 - a[:, None] * left[:, 1:])
+        self._of_push = np.stack([x_of_push, b[:, None] * left[:, 1:]])
 
     def look(self, cursor: np.ndarray, velocity: np.ndarray, target: np.ndarray, size: np.ndarray) -> None:
         """What the screen shows at this bin: cursor and its velocity, target (people, 2), its half width (people)."""
@@ -72,7 +72,9 @@ class Steerers:
 
     def _learn_on(self, v: np.ndarray, push: np.ndarray, then: np.ndarray) -> None:
         pairs = ((v, v), (v, push), (push, push), (then, v), (then, push))
-        self._moved = self._fade * self._moved + np.stack([(p * q).sum(axis=1) for p, q in pairs], axis=1)
+        self._moved *= self._fade
+        for k, (p, q) in enumerate(pairs):
+            self._moved[:, k] += _dot(p, q)
         self._bins += 1
         if self._bins % LEARN == 0:
             vv, vp, pp, nv, np_ = self._moved.T
@@ -89,11 +91,11 @@ class Steerers:
         where, velocity = self._expected()
         target, size = self._targets[0]
         way = target - where
-        far = np.sqrt((way * way).sum(axis=1, keepdims=True))
+        far = np.sqrt(_dot(way, way))[:, None]
         reach = (self.speed * self.slow_s)[:, None]
         push = way / np.maximum(far, 1e-9) * np.minimum(far / reach, 1.0)
         push -= fact("damping") * velocity / self.speed[:, None]
-        push /= np.maximum(np.sqrt((push * push).sum(axis=1, keepdims=True)), 1.0)
+        push /= np.maximum(np.sqrt(_dot(push, push)), 1.0)[:, None]
         push[self._looks_away()] = 0.0
         self._pushed[:, :-1] = self._pushed[:, 1:]
         self._pushed[:, -1] = push
@@ -106,8 +108,8 @@ class Steerers:
         where, velocity = self._seen[0]
         if len(self._seen) <= self.late:
             return where, velocity
-        x = where + self._x_of_v * velocity + (self._x_of_push[:, :, None] * self._pushed).sum(axis=1)
-        return x, self._v_of_v * velocity + (self._v_of_push[:, :, None] * self._pushed).sum(axis=1)
+        x, v = np.einsum("knl,nlc->knc", self._of_push, self._pushed)
+        return where + self._x_of_v * velocity + x, self._v_of_v * velocity + v
 
     def _looks_away(self) -> np.ndarray:
         if self.perfect:
@@ -131,3 +133,8 @@ class Steerers:
     def forget(self, who: np.ndarray) -> None:
         """Begin a click decision anew, as when the target has changed."""
         self._evidence[who] = 0
+
+
+def _dot(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """(people) the products of vectors (people, 2): NumPy's sum over two takes four times as long."""
+    return p[:, 0] * q[:, 0] + p[:, 1] * q[:, 1]

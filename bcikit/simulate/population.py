@@ -82,13 +82,13 @@ class Populations:
         x = np.matmul(self._matrix, drive[:, :, None].astype(np.float32))[..., 0]
         x += self._floor
         x /= bend
-        np.clip(x, -60, 60, out=x)
+        np.minimum(np.maximum(x, np.float32(-60), out=x), np.float32(60), out=x)
         np.exp(x, out=x)
         x += 1
         np.log(x, out=x)
         x *= bend
         np.minimum(x, np.float32(implant("most")), out=x)
-        x[~self.alive] = 0
+        x *= self.alive
         return x
 
     def counts(self, push: np.ndarray, click: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class Targets:
         """A bin with the cursors at (runs, 2), and who clicked in it. (runs) who hit the target, who something else; a new
         target is shown to who hit, or was too late."""
         if self._was is not None:
-            self._path += np.sqrt(((cursor - self._was) ** 2).sum(axis=1))
+            self._path += np.hypot(*(cursor - self._was).T)
         else:
             self._from[:] = cursor
         self._was = cursor.copy()

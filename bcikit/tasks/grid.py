@@ -38,5 +38,5 @@ class Grid(Targets):
         return (np.array([column, row]) + 0.5) / self.side - EDGE
 
     def under(self, cursor: np.ndarray) -> np.ndarray:
-        at = np.clip(((cursor + EDGE) * self.side).astype(int), 0, self.side - 1)
+        at = np.minimum(np.maximum(((cursor + EDGE) * self.side).astype(int), 0), self.side - 1)
         return at[:, 1] * self.side + at[:, 0]

@@ -67,4 +67,4 @@ class World(Scene):
     def move(self, velocity: np.ndarray, click: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """The cursor moves for a bin, stopped by the edges; the task judges."""
         velocity = slowed(velocity, fact("top_speed"))
-        return self.judge(np.clip(self.cursor + velocity * self.step_s, -EDGE, EDGE), velocity, click)
+        return self.judge(np.minimum(np.maximum(self.cursor + velocity * self.step_s, -EDGE), EDGE), velocity, click)

@@ -116,7 +116,8 @@ class Steering(Kalman):
                 "It needs some seconds in all directions.",
             )
         y, root = self.speed * push[keep], np.sqrt(weight[keep, None] / weight[keep].sum())
-        x = self._seen(X[keep].astype(float)) * root
+        x = self._seen(X[keep].astype(float))
+        x *= root
         follows = np.diff(keep) == 1
         given = [y, np.asarray(cursor, float)[keep]] if self.feed and cursor is not None else [y]
         D = np.column_stack([*given, np.ones(len(y))]) * root
