@@ -214,9 +214,7 @@ def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         yield {"row": f"bins of {1000 * step_s:.0f} ms", **interval(scored(m)), "offline_r2": interval(np.array(r2))}
 
 
-def stays(
-    seeds: Sequence[int], days: int, teachers: Sequence[str] = TEACHERS, units: int = 192
-) -> Iterator[dict[str, Any]]:
+def stays(seeds: Sequence[int], days: int, teachers: Sequence[str] = TEACHERS, units: int = 192) -> Iterator[dict[str, Any]]:
     """Day after day: no learning, RTI, PRI-T, and every target known. Time to target, as a multiple of day 0's; `days` holds
     the mean of every day. All that learn live side by side, each with the same people; what does not learn lives the days
     alone that are shown, since the others leave nothing behind in it."""
@@ -241,7 +239,7 @@ def _lived(
         m.world.neurons.tonight()
         if teachers == ["static"] and day not in shown:
             continue
-        each = (_day(m, np.repeat(teachers, len(seeds)), use) / first).reshape(len(teachers), -1)
+        each = (_day(m, np.repeat(teachers, len(seeds)).tolist(), use) / first).reshape(len(teachers), -1)
         for teacher, now in zip(teachers, each, strict=True):
             curves[teacher][day] = float(now.mean())
             if day in shown:

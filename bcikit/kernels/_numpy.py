@@ -146,12 +146,12 @@ def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, 
     out[:] = 0
     left = np.flatnonzero(even > none)
     even, shape, odds = even[left], shape[left], none[left]
-    below, step = odds.copy(), np.float32(step)
+    below, ratio = odds.copy(), np.float32(step)
     for k in range(most):
         if not len(left):
             break
         out[left] = k + 1
-        odds = odds * (shape + k) / np.float32(k + 1) * step
+        odds = odds * (shape + k) / np.float32(k + 1) * ratio
         below = below + odds
         more = even > below
         left, shape, odds, below, even = left[more], shape[more], odds[more], below[more], even[more]

@@ -146,7 +146,7 @@ class Populations:
 
 
 def _counted(even: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Counts of these means whose variance is `fano` times the mean (negative binomial), by inversion of `even` in [0, 1)."""
+    """Counts of these means, their variance `fano` times that (negative binomial), by inversion of `even` in [0, 1)."""
     over = fact("fano") - 1
     if over <= 0:
         raise ValueError("a Fano factor above 1 is needed")

@@ -44,8 +44,8 @@ class Latents(Stage):
     # -- learning
 
     def fit(self, X: Any, Y: Any = None) -> Self:
-        """X (bins, channels): learns `mean_`, `loadings_` (channels, factors) and `own_`, each channel's own variance. Raises
-        WrongUse where too little is given. Y is not looked at."""
+        """X (bins, channels): learns `mean_`, `loadings_` (channels, factors) and `own_`, each channel's own variance.
+        Raises WrongUse where too little is given. Y is not looked at."""
         return self._take(*self._factors(X))
 
     def align(self, X: Any) -> Self:
