@@ -81,6 +81,15 @@ def test_the_core_is_held_in_the_head():
     assert sum(lines.values()) <= 1500, lines
 
 
+def test_the_consent_layer_is_read_in_an_hour():
+    """Labels, policy, consent and gate, with their store, decision and meter."""
+    paths = [PACKAGE / "core" / "label.py"]
+    paths += [PACKAGE / "ethics" / f"{n}.py" for n in ("policy", "consent", "store", "gate", "judge", "meter")]
+    lines = {p.name: len(p.read_text().splitlines()) for p in paths}
+    print(lines, sum(lines.values()))
+    assert sum(lines.values()) <= 1200, lines
+
+
 HEAVY = (
     "scipy",
     "sklearn",

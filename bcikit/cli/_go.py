@@ -112,14 +112,16 @@ def _all(value: object) -> Iterator[dict]:
 def allowed(gate: Gate, subject: str | None, kinds: list[str]) -> Label:
     """The label of a live board, once its person allowed all these kinds of sink: asked here where nobody is named.
     Raises NotConsented, with one command that grants all that is missing."""
-    from ..ethics.consent import ask_first_use, command
+    from ..ethics.consent import best, command
+    from ._ask import ask_first_use
 
     kinds = sorted(set(kinds))
     if not kinds:
         return Label()
     name = subject or ask_first_use(kinds)
     label = gate.consent.label(name)
-    missing = [kind for kind in kinds if gate.consent.covering(name, gate.purpose, kind) is None]
+    grants = gate.consent.grants()
+    missing = [kind for kind in kinds if best(grants, name, gate.purpose, kind) is None]
     if len(missing) > 1:
         what = f"{name} did not allow the sinks {', '.join(missing)} for {gate.purpose}."
         raise NotConsented(what, do=command(name, gate.purpose, missing))

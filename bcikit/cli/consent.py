@@ -102,9 +102,10 @@ def receipt(subject: str) -> None:
     from ..ethics.consent import Consent
 
     consent = Consent()
-    for g in consent.grants():
-        if g.subject == subject:
-            click.echo(consent.receipt(g.id))
+    standing = {g.id for g in consent.grants()}
+    for one, text in consent.receipts(subject).items():
+        if one in standing:
+            click.echo(text)
 
 
 @command.command()

@@ -20,6 +20,9 @@ class Level(IntEnum):
     AGGREGATE = 4
 
 
+SETS = ("inferences", "subjects", "purposes")
+
+
 @dataclass(frozen=True)
 class Label:
     """level: how raw. inferences: what was inferred. subjects: of whom. purposes: for what it may be used.
@@ -54,30 +57,22 @@ class Label:
 
     def as_dict(self) -> dict:
         """Plain values, for a file's header."""
-        sets = {k: sorted(getattr(self, k)) for k in ("inferences", "subjects", "purposes")}
-        return {**asdict(self), "level": self.level.name, **sets}
+        return {**asdict(self), "level": self.level.name, **{k: sorted(getattr(self, k)) for k in SETS}}
 
     @classmethod
     def from_dict(cls, d: dict) -> Label:
         """The inverse of `as_dict`; `simulated` and `recorded` are never read back: a verified signature gives the one,
         reading a file the other."""
-        return cls(
-            Level[d.get("level", "RAW")],
-            frozenset(d.get("inferences", ())),
-            frozenset(d.get("subjects", ())),
-            frozenset(d.get("purposes", ())),
-            d.get("expires"),
-        )
+        inferences, subjects, purposes = (frozenset(d.get(k, ())) for k in SETS)
+        return cls(Level[d.get("level", "RAW")], inferences, subjects, purposes, d.get("expires"))
 
 
 UNLABELLED = Label()
 SIMULATED = Label(simulated=True)
 
-# Parts whose output cannot be turned back into the signal, by module: nothing else may lower a level. A window of
-# samples is not among them: it is the signal itself, cut.
-# Counts of threshold crossings and mean power, at 1 kHz or slower and over 10 samples or more, tell how active a site was,
-# not the waveform; each of these parts leaves the level as it is where a bin is shorter, or is not of crossings.
-# A decision of few words is held to them, and to the policy's bits a second, by the Gate.
-DECLASSIFIERS: dict[str, Level] = {"bcikit.decode.threshold": Level.DECISION} | {
-    f"bcikit.preprocess.{part}": Level.FEATURE for part in ("bandpower", "bins", "sbp", "unit_features")
-}
+# Parts whose output cannot be turned back into the signal, by module: nothing else may lower a level. A window of samples is
+# not among them: it is the signal itself, cut. Mean power and counts of threshold crossings, at 1 kHz or slower and over 10
+# samples or more, tell how active a site was, not the waveform; each of these parts leaves the level where a bin is shorter,
+# or is not of crossings. A decision is a word of the classes, never a probability; how much words tell, the Gate bounds.
+DECLASSIFIERS = {f"bcikit.preprocess.{part}": Level.FEATURE for part in ("bandpower", "bins", "sbp", "unit_features")}
+DECLASSIFIERS |= {f"bcikit.decode.{part}": Level.DECISION for part in ("threshold", "map.select", "map.word")}

@@ -31,7 +31,7 @@ def _lived(f: Field) -> tuple[tuple[int, str], ...]:
             f.gate().check("lsl", S1)
     f.consent.revoke("S1")
     (g,) = f.consent.grant("S1", "research", ["view"])
-    said = json.loads(f.consent.receipt(g.id) or "")["receipt"]["bcikit"]["audit"]
+    said = json.loads(f.consent.receipts("S1")[g.id])["receipt"]["bcikit"]["audit"]
     return ((int(said[0]), str(said[1])),)
 
 

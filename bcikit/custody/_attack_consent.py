@@ -55,8 +55,10 @@ def edit_receipts(home: Path, old: str, new: str) -> bool:
     return changed
 
 
-def _rest(f: Field) -> None:
-    store.rest(f.home / "consent.db")
+def at_rest(home: Path) -> Path:
+    """The consents, all in the one file, which nobody has open."""
+    store.rest(home / "consent.db")
+    return home / "consent.db"
 
 
 # -- the store
@@ -163,11 +165,9 @@ def _(f: Field) -> str:
 @case("consent", "the store as it was before the revocation")
 def _(f: Field) -> str:
     f.allow("view")
-    _rest(f)
-    old = (f.home / "consent.db").read_bytes()
+    old = at_rest(f.home).read_bytes()
     f.consent.revoke("S1")
-    _rest(f)
-    (f.home / "consent.db").write_bytes(old)
+    at_rest(f.home).write_bytes(old)
     return opens(f)
 
 
@@ -175,8 +175,7 @@ def _(f: Field) -> str:
 def _(f: Field) -> str:
     f.allow("view")
     f.consent.revoke("S1")
-    _rest(f)
-    (f.home / "consent.db").unlink()
+    at_rest(f.home).unlink()
     return opens(f) or opens(f, "view", replace(S1, recorded=True))
 
 
@@ -184,9 +183,7 @@ def _(f: Field) -> str:
 def _(f: Field) -> str:
     other = Consent(f.folder / "other")
     other.grant("S1", "research", ["view"])
-    _rest(f)
-    store.rest(f.folder / "other" / "consent.db")
-    shutil.copy(f.folder / "other" / "consent.db", f.home / "consent.db")
+    shutil.copy(at_rest(f.folder / "other"), f.home / "consent.db")
     return opens(f)
 
 

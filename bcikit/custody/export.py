@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import FileTrouble, NotConsented
+from ..core.errors import FileTrouble
 from ..ethics import audit, keys
 from ..ethics.consent import Consent, checked_subject
 from ..files.sealed import header, opened
@@ -28,8 +28,8 @@ def export(subject: str, to: Path, passphrase: str = "", home: Path | None = Non
     counted. passphrase: asked for where the subject has one. Raises NotConsented, FileTrouble."""
     checked_subject(subject)
     consent = Consent(home)
-    if consent.enrolled(subject) and not consent.knows(subject, passphrase):
-        raise NotConsented(f"Only {subject} can take these along.", "That is not their passphrase.")
+    if consent.enrolled(subject):
+        consent.signer(subject, passphrase)
     try:
         to.mkdir(mode=0o700)
         (to / "recordings").mkdir()
@@ -44,7 +44,7 @@ def export(subject: str, to: Path, passphrase: str = "", home: Path | None = Non
             continue
         (out := to / "recordings" / f"{path.stem}.xdf").write_bytes(opened(raw, path, home))
         written.append(out.name)
-    (to / "receipts.json").write_text(json.dumps([json.loads(r) for r in consent.receipts_of(subject)], indent=1))
+    (to / "receipts.json").write_text(json.dumps([json.loads(r) for r in consent.receipts(subject).values()], indent=1))
     mine = [line for line in audit.lines(consent.home) if known in ([line.get("subject")] + (line.get("subjects") or []))]
     (to / "audit.jsonl").write_text("".join(json.dumps(line) + "\n" for line in mine))
     left = f"\n{others} recordings also hold other people, and are not here: they would have to agree.\n" if others else ""

@@ -236,7 +236,6 @@ class _Clerk:
     def retire(self, sends: Sends) -> None:
         with self._lock:
             self._retired.add(sends)
-            self._idle.set()
 
     def close_retired(self) -> None:
         with self._lock:

@@ -1,5 +1,4 @@
-"""Who allowed what, for how long: one grant a purpose, never bundled with another, signed so that an edited file allows
-nothing.
+"""Who allowed what, for how long: one grant a purpose, never bundled, signed so that an edited file allows nothing.
 
 A grant of the person's own (or of a minor's guardian) is signed with the key in their passphrase. One that the operator
 types is signed by the device, is called *attested by operator* wherever it is shown, and reaches local sinks only. Each
@@ -8,42 +7,30 @@ is kept, and may be printed, as a receipt with the field names of ISO/IEC TS 275
 
 from __future__ import annotations
 
-import json
 import secrets
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from ..core.errors import NotConsented, WrongUse, nearest
 from ..core.label import Label, Level
-from . import audit, keys, receipts
+from . import audit, keys, receipts, store
 from .home import home as default_home
 from .manifest import LEAVING, LOCAL, PURPOSES, SINKS
 from .policy import SUBJECT, Policy, parsed
 from .redlines import Grant
-from .store import DRAIN_S, SEND_S, Epoch, Kept, Store, turnstile
+from .store import Epoch, Kept, Store, turnstile
 
-__all__ = ["DRAIN_S", "LEAVING", "LOCAL", "ME", "PURPOSES", "SEND_S", "SINKS", "Consent", "Epoch", "Grant", "turnstile"]
+if TYPE_CHECKING:
+    from .gate import Permit
 
 DAYS = 365.0  # how long a grant lasts where nothing else is said
-ME = "me"
-SAID = {"view": "show them", "record": "record them", "effector": "move what they control", "train": "learn from them"}
-
-
-class Running(Protocol):
-    """An open permit: told of a revocation in its own process, so that its sink closes before `revoke` returns."""
-
-    def look(self) -> None: ...
-
-
-running: WeakSet[Running] = WeakSet()
-_changed: dict[
-    Path, tuple[bytes, Kept]
-] = {}  # what the latest change in this process wrote, for the permits that wait for it
+ME = "me"  # whoever is at this terminal
 
 
 @dataclass(frozen=True)
@@ -54,6 +41,10 @@ class Facts:
     grants: tuple[Grant, ...] = ()
     revoked: frozenset[str] = frozenset()
     policy: Policy = field(default_factory=Policy)
+
+
+running: WeakSet[Permit] = WeakSet()  # open in this process
+changing = threading.Lock()  # held while this process changes consents: whoever sends waits for it
 
 
 def command(subject: str, purpose: str, sinks: Iterable[str]) -> str:
@@ -74,61 +65,49 @@ class Consent:
     def facts(self, subjects: Iterable[str] = ()) -> Facts:
         """What stands at this moment, for these people. Raises NotConsented where the store was edited, cut or rolled back,
         or a policy cannot be read."""
-        return self._facts(*self._read(), subjects)
-
-    def just_changed(self, bell: bytes, subjects: Iterable[str]) -> Facts | None:
-        """What stands since a change in this process, where nothing changed since: read by nobody again."""
-        kept = _changed.get(self.home)
-        return self._facts(kept[1], self.now(), subjects) if kept and kept[0] == bell else None
-
-    def _facts(self, kept: Kept, now: float, subjects: Iterable[str]) -> Facts:
-        subjects = frozenset(subjects)
-        tags = {keys.tag(s, self.home): s for s in subjects} if kept.revoked or kept.policies else {}
-        try:
-            policy = self._policy(kept, tags)
-        except WrongUse as error:  # of another version, with other words
-            raise NotConsented(
-                "The policy cannot be read, so nothing is allowed.", error.what, "bcikit policy check"
-            ) from error
-        grants = tuple(g for g in kept.grants if g.when <= now < g.expires)
-        return Facts(now, grants, frozenset(s for tag, s in tags.items() if tag in kept.revoked), policy)
+        return self._facts(self._read(), subjects)
 
     def grants(self) -> tuple[Grant, ...]:
-        """What is allowed at this moment. Raises NotConsented where the store was edited, cut or rolled back."""
-        kept, now = self._read()
-        return tuple(g for g in kept.grants if g.when <= now < g.expires)
-
-    def covering(self, subject: str, purpose: str, sink: str) -> Grant | None:
-        """The grant that allows it the longest, or None."""
-        return best(self.grants(), subject, purpose, sink)
+        return self.facts().grants
 
     def label(self, subject: str) -> Label:
         """The label of a live stream of this person: for what purposes it may be used."""
         checked_subject(subject)
-        return Label(
-            subjects=frozenset({subject}), purposes=frozenset(g.purpose for g in self.grants() if g.subject == subject)
-        )
+        may = frozenset(g.purpose for g in self.grants() if g.subject == subject)
+        return Label(subjects=frozenset({subject}), purposes=may)
 
-    def receipt(self, one: str) -> str | None:
-        """The receipt of a grant, as JSON text, with its signature."""
-        return self._store.receipt(one)
+    def receipts(self, subject: str) -> dict[str, str]:
+        """Every receipt that this subject ever got, by the grant's id: JSON text, with its signature."""
+        return self._store.receipts(keys.tag(subject, self.home))
 
     def due(self) -> dict[str, float]:
         """{tag of a subject who revoked: when their recordings are to be destroyed at the latest}."""
-        kept, _ = self._read()
+        kept = self._read()
         days = self._policy(kept).delete_days
         return {tag: when + days * 86400 for tag, when in kept.revoked.items()}
 
     def now(self) -> float:
         """The time of day, never earlier than it was seen before, here or in another process, and never slower than the
         machine's monotonic clock: a clock put back makes no grant live longer."""
-        epoch = Epoch(self.home)
-        try:
-            now = max(self._wall(), epoch.seen(), self._began + time.monotonic())
-            epoch.see(now)
-        finally:
-            epoch.close()
-        return now
+        with closing(Epoch(self.home)) as epoch:
+            return epoch.latest(max(self._wall(), self._began + time.monotonic()))
+
+    def enrolled(self, subject: str) -> bool:
+        return keys.tag(subject, self.home) in self._read().people
+
+    def signer(self, subject: str, passphrase: str, kept: Kept | None = None) -> keys.Own:
+        """The key of a person, or of their guardian. Raises NotConsented where the passphrase is not theirs."""
+        person = (kept or self._read()).people.get(keys.tag(subject, self.home))
+        if person is None:
+            raise NotConsented(f"{subject} has no passphrase yet.", do=f"bcikit consent enrol {subject}")
+        if len(passphrase) >= 8 and (own := keys.Own(passphrase, person["salt"])).public == person["key"]:
+            return own
+        whose = f"{subject}'s guardian" if person["guardian"] else subject
+        raise NotConsented(f"That is not the passphrase of {whose}.")
+
+    def policy_text(self, subject: str = "") -> str:
+        """What holds, as it was written; '' where none does."""
+        return self._read().policies.get(keys.tag(subject, self.home) if subject else "", "")
 
     # -- changing
 
@@ -136,82 +115,55 @@ class Consent:
         """Make the person's own key, out of a passphrase; of a minor, the guardian's. From then on the operator cannot grant
         for a minor. old: the passphrase until now, where there is one: nobody else may replace a key."""
         checked_subject(subject)
-        if guardian:
-            checked_subject(guardian)
+        checked_subject(guardian or subject)
         own, tag = keys.Own(passphrase), keys.tag(subject, self.home)
-        with self._store.changing(self.now(), forgive=True) as (kept, _):
+        with self._changing(forgive=True) as kept:
             if tag in kept.people:
-                self._signer(kept, subject, old)
+                self.signer(subject, old, kept)
             kept.people[tag] = {"salt": own.salt, "key": own.public, "guardian": "yes" if guardian else ""}
             kept.grants = [g for g in kept.grants if g.subject != subject or not g.signed]
             audit.note(self.home, kept.seen, "enrol", subject=subject, guardian=guardian)
 
-    def enrolled(self, subject: str) -> bool:
-        return keys.tag(subject, self.home) in self._read()[0].people
-
-    def knows(self, subject: str, passphrase: str) -> bool:
-        """Whether this is the subject's (or their guardian's) passphrase."""
-        try:
-            self._signer(self._read()[0], subject, passphrase)
-        except NotConsented:
-            return False
-        return True
-
     def grant(
-        self,
-        subject: str,
-        purpose: str,
-        sinks: Iterable[str],
-        days: float = DAYS,
-        by: str = "operator",
-        passphrase: str = "",
-        level: str = "RAW",
-    ) -> tuple[Grant, ...]:
+        self, subject: str, purpose: str, sinks: Iterable[str], days: float = DAYS,
+        by: str = "operator", passphrase: str = "", level: str = "RAW",
+    ) -> tuple[Grant, ...]:  # fmt: skip
         """Allow it. Each leaving sink becomes a grant of its own, never bundled with others, and needs the person's
         passphrase. level: the most raw that may go. Raises WrongUse, NotConsented."""
         checked_subject(subject)
         sinks = tuple(dict.fromkeys(sinks))
-        levels = [name.name for name in Level]
-        for given, known, what in ((sinks, SINKS, "sink"), ((purpose,), PURPOSES, "purpose"), ((level,), levels, "level")):
-            for name in given:
-                if name not in known:
-                    raise WrongUse(
-                        f"There is no {what} {name!r}.", f"There are {', '.join(known)}.", nearest(name, list(known))
-                    )
-        if not sinks:
-            raise WrongUse("This grant names no sink.", do=command(subject, purpose, ["view"]))
-        if not 0 < days <= 3660:
-            raise WrongUse(f"A grant cannot last {days:g} days.", "It can last more than 0 and at most 3660.")
-        away = [s for s in sinks if s in LEAVING]
+        words = ("purpose", purpose, PURPOSES), ("level", level, tuple(Level.__members__))
+        for what, given, known in (*(("sink", s, SINKS) for s in sinks), *words):
+            if given not in known:
+                near = nearest(given, list(known))
+                raise WrongUse(f"There is no {what} {given!r}.", f"There are {', '.join(known)}.", near)
+        if not sinks or not 0 < days <= 3660:
+            what = f"A grant cannot last {days:g} days." if sinks else "This grant names no sink."
+            raise WrongUse(what, "It lasts at most 3660 days.", command(subject, purpose, sinks or ["view"]))
+        local, away = tuple(s for s in sinks if s in LOCAL), [s for s in sinks if s in LEAVING]
         if away and not passphrase:
-            raise NotConsented(
-                f"Only {subject} can allow the sink {away[0]!r}: it takes the data off this machine.",
-                "What the operator attests reaches local sinks alone.",
-                f"{command(subject, purpose, away)}    ({subject} types a passphrase)",
-            )
-        with self._store.changing(self.now(), forgive=True) as (kept, _):
-            now = kept.seen
-            tag = keys.tag(subject, self.home)
-            person = kept.people.get(tag)
-            if person and person["guardian"] and not passphrase:
+            what = f"Only {subject} can allow the sink {away[0]!r}: it takes the data off this machine."
+            do = f"{command(subject, purpose, away)}    ({subject} types a passphrase)"
+            raise NotConsented(what, "What the operator attests reaches local sinks alone.", do)
+        own = self.signer(subject, passphrase) if passphrase else None
+        tag, new = keys.tag(subject, self.home), []
+        with self._changing(forgive=True) as kept:
+            person = kept.people.get(tag, {"key": "", "guardian": ""})
+            if person["guardian"] and not own:
                 raise NotConsented(f"{subject} is a minor: only the guardian can allow it, with a passphrase.")
-            own = self._signer(kept, subject, passphrase) if passphrase else None
-            if own:
-                by = "guardian" if person and person["guardian"] else "person"
-            days = min(days, self._policy(kept, [tag]).grant_days)
-            local = tuple(s for s in sinks if s in LOCAL)
-            bundles = ([local] if local else []) + [(s,) for s in away]
-            new = []
-            for bundle in bundles:
+            if own and own.public != person["key"]:
+                raise NotConsented(f"The passphrase of {subject} was changed meanwhile.")
+            by = by if own is None else "guardian" if person["guardian"] else "person"
+            policy = self._policy(kept, [tag])
+            until = kept.seen + min(days, policy.grant_days) * 86400
+            for bundle in ([local] if local else []) + [(s,) for s in away]:
+                g = Grant(subject, purpose, bundle, kept.seen, until, by, level, secrets.token_hex(16))
                 kept.counter += 1
-                g = Grant(subject, purpose, bundle, now, now + days * 86400, by, level, secrets.token_hex(16))
-                entry = audit.note(self.home, now, "grant", **asdict(g))
-                key = own.public if own else keys.public(self.home)
-                receipt = receipts.written(g, kept.counter, self._policy(kept, [tag]), key, keys.public(self.home), entry)
-                body = json.dumps(receipt, sort_keys=True)
-                signature = own.sign(body.encode(), "receipt") if own else keys.sign(body.encode(), "receipt", self.home)
-                kept.enter(g, body, signature, self.home)
+                entry = audit.note(self.home, kept.seen, "grant", **asdict(g))
+                body, signature = receipts.signed(g, kept.counter, policy, own, self.home, entry)
+                kept.new.append((g.id, tag, keys.seal(tag, body, self.home), signature))
                 new.append(g)
+            kept.grants += new
         return tuple(new)
 
     def revoke(self, subject: str, purpose: str | None = None, sinks: Iterable[str] = ()) -> tuple[Grant, ...]:
@@ -219,31 +171,24 @@ class Consent:
         nothing leaves through them any more, in this process or another. Returns what was taken back."""
         checked_subject(subject)
         sinks = set(sinks)
-        with self._store.changing(self.now(), forgive=False, after=self._share) as (kept, epoch):
-            gone, left = [], []
+        gone, left = [], []
+        with self._changing() as kept:
             for g in kept.grants:
-                taken = g.sinks if g.subject == subject and purpose in (None, g.purpose) else ()
-                taken = tuple(s for s in taken if not sinks or s in sinks)
+                its = g.subject == subject and purpose in (None, g.purpose)
+                taken = tuple(s for s in g.sinks if its and (not sinks or s in sinks))
                 rest = tuple(s for s in g.sinks if s not in taken)
                 gone += [replace(g, sinks=taken)] if taken else []
                 left += [replace(g, sinks=rest)] if rest else []
             kept.grants = left
             if not sinks or sinks & set(LOCAL):
                 kept.revoked[keys.tag(subject, self.home)] = kept.seen
-            kept.epoch = epoch.count() + 1
             audit.note(self.home, kept.seen, "revoke", subject=subject, purpose=purpose, sinks=sinks, grants=len(gone))
-        self._tell()
         return tuple(gone)
-
-    def receipts_of(self, subject: str) -> list[str]:
-        """Every receipt that this subject ever got, as JSON text."""
-        ids = self._store.receipts_of(keys.tag(subject, self.home))
-        return [text for one in ids if (text := self.receipt(one))]
 
     def forget(self, subject: str) -> None:
         """Remove every receipt of a subject, and their key. That they revoked stays, as a tag that names nobody."""
         tag = keys.tag(subject, self.home)
-        with self._store.changing(self.now(), forgive=False) as (kept, _):
+        with self._changing() as kept:
             kept.grants = [g for g in kept.grants if g.subject != subject]
             kept.forget = tag
             kept.people.pop(tag, None)
@@ -252,39 +197,63 @@ class Consent:
     def use_policy(self, text: str, subject: str = "") -> Policy:
         """Let this policy hold from now on; subject: whose own it is. Raises WrongUse where it is not one, or not newer than
         the one that holds."""
-        policy = parsed(text, own=bool(subject))
-        tag = keys.tag(subject, self.home) if subject else ""
-        with self._store.changing(self.now(), forgive=False) as (kept, _):
-            if tag in kept.policies and policy.version <= (holds := parsed(kept.policies[tag], own=bool(tag)).version):
+        policy, own = parsed(text, own=bool(subject)), bool(subject)
+        tag = keys.tag(subject, self.home) if own else ""
+        with self._changing() as kept:
+            holds = parsed(kept.policies[tag], own=own).version if tag in kept.policies else 0
+            if policy.version <= holds:
                 raise WrongUse(f"This policy is version {policy.version}; version {holds} holds.", "Versions only grow.")
             kept.policies[tag] = text
             audit.note(self.home, kept.seen, "policy", subject=subject, version=policy.version)
-        self._tell()
         return policy
 
-    def policy_text(self, subject: str = "") -> str:
-        """What holds, as it was written; '' where none does."""
-        return self._read()[0].policies.get(keys.tag(subject, self.home) if subject else "", "")
-
-    # -- inside
-
-    def _share(self, kept: Kept, bell: bytes) -> None:
-        _changed[self.home] = bell, kept
-
-    def _tell(self) -> None:
-        """Every permit of this process looks now whether it still stands."""
-        for permit in tuple(running):
-            permit.look()
-        _changed.pop(self.home, None)
-
-    def _read(self) -> tuple[Kept, float]:
+    def _read(self) -> Kept:
+        """What is kept; its `seen` is the time at this moment."""
         now = self.now()
-        epoch = Epoch(self.home)
-        try:
+        with closing(Epoch(self.home)) as epoch:
             kept = self._store.read(epoch)
-            return kept, max(now, kept.seen)
-        finally:
-            epoch.close()
+            if kept.epoch > epoch.count():
+                with turnstile(self.home):  # whoever changed it is done, or was cut short
+                    epoch.set_count(max(kept.epoch, epoch.count()))
+        kept.seen = max(now, kept.seen)
+        return kept
+
+    @contextmanager
+    def _changing(self, forgive: bool = False) -> Iterator[Kept]:
+        """What is kept, to change; written at the end. The permits of this process stand still until it is, and then go on
+        by what is new, or are closed. forgive: begin anew where it can no longer be read."""
+        with changing, ExitStack() as stack:
+            ours, until = [p for p in tuple(running) if p.home == self.home], time.monotonic() + store.DRAIN_S
+            for permit in ours:  # all before the first is waited for: senders without pause leave others no time
+                permit.seen = -1
+            still = [p for p in ours if p.lock.acquire(timeout=max(0.0, until - time.monotonic()))]
+            for permit in still:
+                stack.callback(permit.lock.release)
+            stack.enter_context(turnstile(self.home))
+            epoch = stack.enter_context(closing(Epoch(self.home)))
+            try:
+                kept = self._store.read(epoch)
+            except NotConsented:
+                if not forgive:
+                    epoch.set_count(epoch.count() + 1)
+                    epoch.drain()
+                    raise
+                kept = self._store.begin_anew(epoch)
+            kept.seen = max(self.now(), kept.seen)
+            yield kept
+            self._store.write(kept, epoch)
+            for permit in still:
+                with suppress(Exception):  # of a sink that cannot be closed: the others are
+                    permit.renew(self._facts(kept, permit.subjects))
+
+    def _facts(self, kept: Kept, subjects: Iterable[str]) -> Facts:
+        tags = {keys.tag(s, self.home): s for s in subjects} if kept.revoked or kept.policies else {}
+        try:
+            policy = self._policy(kept, tags)
+        except WrongUse as error:  # of another version, with other words
+            raise NotConsented("No policy can be read, so nothing is allowed.", error.what, "bcikit policy check") from error
+        grants = tuple(g for g in kept.grants if g.when <= kept.seen < g.expires)
+        return Facts(kept.seen, grants, frozenset(s for tag, s in tags.items() if tag in kept.revoked), policy)
 
     def _policy(self, kept: Kept, tags: Iterable[str] = ()) -> Policy:
         """That of the installation, narrowed by those of these people."""
@@ -293,62 +262,15 @@ class Consent:
             policy = policy.narrowed(parsed(kept.policies[tag], own=True))
         return policy
 
-    def _signer(self, kept: Kept, subject: str, passphrase: str) -> keys.Own:
-        """The person's own key. Raises NotConsented where the passphrase is not theirs."""
-        person = kept.people.get(keys.tag(subject, self.home))
-        if person is None:
-            raise NotConsented(f"{subject} has no passphrase yet.", do=f"bcikit consent enrol {subject}")
-        own = keys.Own(passphrase, person["salt"]) if len(passphrase) >= 8 else None
-        if own is None or own.public != person["key"]:
-            whose = f"{subject}'s guardian" if person["guardian"] else subject
-            raise NotConsented(f"That is not the passphrase of {whose}.")
-        return own
-
 
 def best(grants: Iterable[Grant], subject: str, purpose: str, sink: str, level: Level = Level.AGGREGATE) -> Grant | None:
     """The grant that allows data of this level there the longest, signed ones first."""
-    found = [
-        g for g in grants if g.subject == subject and g.purpose == purpose and sink in g.sinks and Level[g.level] <= level
-    ]
-    return max(found, key=lambda g: (g.signed, g.expires), default=None)
+    found = (g for g in grants if (g.subject, g.purpose) == (subject, purpose) and sink in g.sinks)
+    return max((g for g in found if Level[g.level] <= level), key=lambda g: (g.signed, g.expires), default=None)
 
 
 def checked_subject(subject: str) -> None:
     """Raises WrongUse where a subject's name is not one: plain letters, so that no two look alike."""
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
-        raise WrongUse(
-            f"{subject!r} cannot name a subject.",
-            "It is 1 to 100 plain letters, digits, '.', '_', '-' and '/', best a pseudonym.",
-            "For example S1.",
-        )
-
-
-def ask_first_use(kinds: Iterable[str], home: Path | None = None, purpose: str = "research") -> str:
-    """The person at the terminal, who is asked once, in one short page, for all local sinks; then known as `me`.
-
-    kinds: of the sinks wanted; leaving ones are never asked for here. Raises NotConsented, with the command that grants
-    it, where there is no terminal or the answer is not yes."""
-    kinds = tuple(dict.fromkeys(kinds))
-    consent = Consent(home)
-    wanted = [k for k in kinds if k in LOCAL and not consent.covering(ME, purpose, k)]
-    if not wanted:
-        return ME
-    do = command(ME, purpose, wanted)
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise NotConsented(
-            "Nobody has said that these signals may be used.",
-            "A live board needs the consent of the person at it, and there is no terminal to ask at. For somebody else:"
-            " the same with a name in the place of 'me', and --subject NAME.",
-            do,
-        )
-    print(
-        "These signals come from your body and can tell things about you.\n"
-        f"May this computer {', '.join(SAID[k] for k in wanted)}, for {purpose}, for a year?\n"
-        "Nothing leaves this computer. Take it back at any time: bcikit consent revoke me",
-        file=sys.stderr,
-    )
-    print("Type yes to allow it: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise NotConsented("You did not allow it, so nothing was opened.", do=do)
-    consent.grant(ME, purpose, wanted, by="self")
-    return ME
+        why = "It is 1 to 100 plain letters, digits, '.', '_', '-' and '/', best a pseudonym."
+        raise WrongUse(f"{subject!r} cannot name a subject.", why, "For example S1.")

@@ -39,8 +39,8 @@ class Meter:
         x = c.data
         if x.shape[1:] != self._shape or (self._words and not self._spoken(x)):
             return None
-        time_s, ticks = self._times(c)
-        bits = _gamma(c.first - (c.first if self._index is None else self._index)) + ticks
+        time_s, bits = self._times(c)
+        bits += 1.0 if self._index is None else _gamma(c.first - self._index)
         fresh: set[bytes] = set()
         for row in x:
             raw = row.tobytes()
@@ -62,8 +62,7 @@ class Meter:
 
     def _spoken(self, x: np.ndarray) -> bool:
         """Whether all are words of the alphabet, or NaN (nothing said) in its one form."""
-        said = x[x == x]
-        nan = x[x != x]
+        said, nan = x[x == x], x[x != x]
         plain = nan.tobytes() == np.full(nan.shape, np.nan, x.dtype).tobytes()
         return plain and bool(((said >= 0) & (said < self._words) & (said == np.floor(said)) & ~np.signbit(said)).all())
 
@@ -73,14 +72,11 @@ class Meter:
         if not np.isfinite(times).all():
             return float("nan"), 1.0
         ticks = np.rint(times / TICK_S).astype(np.int64)
-        step = len(c.data) / self._rate / TICK_S if self._rate else 0.0
-        bits = 0.0
+        step, bits = round(len(c.data) / self._rate / TICK_S) if self._rate else 0, 0.0
         for tick in ticks.tolist():
-            expected = tick if self._tick is None else self._tick + round(step)
-            bits += _gamma(tick - expected)
+            bits += 1.0 if self._tick is None else _gamma(tick - self._tick - step)
             self._tick = tick
-        rounded = ticks * TICK_S
-        return (rounded if np.ndim(c.time) else float(rounded[-1])), bits
+        return (ticks * TICK_S if np.ndim(c.time) else float(ticks[-1] * TICK_S)), bits
 
 
 def _gamma(off: int) -> float:

@@ -5,23 +5,15 @@ cover too.
     plain = false                     # recordings as plain files are refused
     tier = 2                          # untrusted parts in the sandboxed worker
     peers = ["source-id"]             # LSL streams that may be read; without it any
-
     [limits]
-    bits_per_s = 100.0                # of decisions
+    bits_per_s = 100.0                # of decisions that leave
     grant_days = 365
     delete_days = 10                  # after a revocation recordings are destroyed
-
-    [[permit]]                        # without any: everything
+    [[permit]]                        # without any: everything. By sinks, purposes, levels, subjects, inferences
     sinks = ["view", "record"]
-    purposes = ["research"]
-    levels = ["DECISION"]
-    subjects = ["S1"]
-    inferences = ["movement"]
-
     [[forbid]]                        # wins over any permit
     sinks = ["lsl"]
-
-    [manifest]
+    [manifest]                        # what the installation is for (manifest.py)
     setting = "clinic"
 
 A person's own policy has `version`, `plain`, `limits` and `forbid` alone: it narrows.
@@ -31,24 +23,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.errors import BciError, WrongUse, nearest
+from ..core.errors import WrongUse, nearest
 from ..core.label import Label, Level
 from .manifest import INFERENCES, PURPOSES, SINKS, Manifest
 
 MOST, MOST_RULES = 64_000, 200
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")  # DATASET/PERSON too
 LIMITS = {"bits_per_s": (0.1, 1e6), "grant_days": (0.001, 3660.0), "delete_days": (0.0, 3660.0)}
-RULE = {
-    "sinks": SINKS,
-    "purposes": PURPOSES,
-    "levels": tuple(level.name for level in Level),
-    "inferences": INFERENCES,
-    "subjects": (),
-}
+RULE = {"sinks": SINKS, "purposes": PURPOSES, "levels": tuple(Level.__members__), "inferences": INFERENCES, "subjects": ()}
 KEYS = ("version", "plain", "tier", "peers", "limits", "permit", "forbid", "manifest")
 NARROWING = ("version", "plain", "limits", "forbid")
 
@@ -67,11 +53,10 @@ class Rule:
 
     def matches(self, kind: str, label: Label, purpose: str, every: bool) -> bool:
         plain = ((self.sinks, kind), (self.purposes, purpose), (self.levels, label.level.name))
-        if any(words and word not in words for words, word in plain):
-            return False
-        of_all = all if every else any
         sets = ((self.subjects, label.subjects), (self.inferences, label.inferences))
-        return all(not words or of_all(word in words for word in its) for words, its in sets)
+        of_all = all if every else any
+        fits = all(not words or word in words for words, word in plain)
+        return fits and all(not words or of_all(word in words for word in its) for words, its in sets)
 
 
 @dataclass(frozen=True)
@@ -100,14 +85,8 @@ class Policy:
 
     def narrowed(self, other: Policy) -> Policy:
         """Under a person's own policy too."""
-        return replace(
-            self,
-            plain=self.plain and other.plain,
-            bits_per_s=min(self.bits_per_s, other.bits_per_s),
-            grant_days=min(self.grant_days, other.grant_days),
-            delete_days=min(self.delete_days, other.delete_days),
-            forbid=self.forbid + other.forbid,
-        )
+        least = {name: min(getattr(self, name), getattr(other, name)) for name in LIMITS}
+        return replace(self, plain=self.plain and other.plain, forbid=self.forbid + other.forbid, **least)
 
 
 def parsed(text: str, name: str = "policy", own: bool = False) -> Policy:
@@ -118,88 +97,84 @@ def parsed(text: str, name: str = "policy", own: bool = False) -> Policy:
         doc = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise WrongUse(f"{name}: {error}.", "In TOML texts stand in quotes and tables in [] (toml.io).") from error
-    place = _Lines(text, name)
-    for key in doc:
-        if key not in (NARROWING if own else KEYS):
-            narrow = "A person's own policy can only narrow." if own and key in KEYS else ""
-            raise place.wrong(f"{key}: a policy has no such key here.", (), key, narrow or nearest(key, list(KEYS)))
-    version = doc.get("version")
-    if type(version) is not int or not 1 <= version < 2**31:
-        raise place.wrong(f"version: {version!r} is no version.", (), "version", "It is a whole number that grows by 1.")
-    made: dict[str, Any] = {"version": version}
-    for key, good in (("plain", (True, False)), ("tier", (1, 2))):
-        if key in doc:
-            if type(doc[key]) is not type(good[0]) or doc[key] not in good:
-                raise place.wrong(f"{key}: {doc[key]!r} cannot be.", (), key, f"It can be {good[0]} or {good[1]}.".lower())
-            made[key] = doc[key]
-    if "peers" in doc:
-        made["peers"] = place.texts("peers", doc["peers"], (), ())
-    for key, value in place.table("limits", doc.get("limits", {})).items():
-        low, high = LIMITS.get(key, (0.0, 0.0))
-        if key not in LIMITS or type(value) not in (int, float) or not low <= value <= high:
-            why = f"It can be {low:g} to {high:g}." if key in LIMITS else nearest(key, list(LIMITS))
-            raise place.wrong(f"{key}: {value!r} cannot be.", ("limits",), key, why)
-        made[key] = float(value)
+    top = _Table(doc, name, text.split("\n"))
+    top.knows(NARROWING if own else KEYS, "A person's own policy can only narrow." if own else "")
+    made: dict[str, Any] = {"version": top.number("version", 1, 2**31 - 1, (int,))}
+    made |= {key: top.one_of(key, *good) for key, good in (("plain", (True, False)), ("tier", (1, 2))) if key in doc}
+    made |= {"peers": top.texts("peers")} if "peers" in doc else {}
+    for limits in top.tables("limits", 1):
+        limits.knows(LIMITS)
+        made |= {key: float(limits.number(key, *LIMITS[key])) for key in limits.said}
     for key in ("permit", "forbid"):
-        tables = doc.get(key, [])
-        if not isinstance(tables, list) or len(tables) > MOST_RULES or not all(isinstance(t, dict) for t in tables):
-            raise place.wrong(f"{key}: at most {MOST_RULES} tables [[{key}]].", (), key)
-        made[key] = tuple(_rule(place, key, i, table) for i, table in enumerate(tables))
-    if "manifest" in doc:
+        made[key] = tuple(_rule(table) for table in top.tables(key, MOST_RULES))
+    for table in top.tables("manifest", 1):
         try:
-            made["manifest"] = Manifest.of(place.table("manifest", doc["manifest"]))
+            made["manifest"] = Manifest.of(table.said)
         except WrongUse as error:
-            raise place.wrong(error.what, ("manifest",), error.what.partition(":")[0], error.why) from error
+            raise table.wrong(error.what.partition(":")[0], error.what, error.why) from error
     return Policy(**made)
 
 
-def _rule(place: _Lines, key: str, i: int, table: Mapping[str, Any]) -> Rule:
-    if not table:
-        raise place.wrong(f"{key}: an empty rule says nothing.", (key, i), "")
-    for name in table:
-        if name not in RULE:
-            raise place.wrong(f"{name}: a rule has no such key.", (key, i), name, nearest(name, list(RULE)))
-    lists = {name: place.texts(name, table[name], RULE[name], (key, i)) for name in table}
-    return Rule(**lists, line=place.of((key, i), ""))
+def _rule(table: _Table) -> Rule:
+    if not table.said:
+        raise table.wrong("", "an empty rule says nothing.")
+    table.knows(RULE)
+    return Rule(**{key: table.texts(key, RULE[key]) for key in table.said}, line=table.line(""))
 
 
-class _Lines:
-    """Where in a policy's text a key stands."""
+@dataclass(frozen=True)
+class _Table:
+    """A table of a policy's text: what it says, and where. begin: number of the line of its header."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self.lines, self.name = text.split("\n"), name
+    said: Mapping[str, Any]
+    name: str
+    lines: list[str]
+    begin: int = 0
 
-    def of(self, table: tuple, key: str) -> int:
-        """The line of `key` behind the header of its table (of the i-th of its name)."""
-        begin = 0
-        if table:
-            head = re.compile(rf"\s*\[+\s*{re.escape(str(table[0]))}\s*\]")
-            found = [n for n, line in enumerate(self.lines) if head.match(line)]
-            begin = found[min(table[1], len(found) - 1) if len(table) > 1 else 0] if found else 0
+    def line(self, key: str) -> int:
         entry = re.compile(rf"[\s\[\"']*{re.escape(key)}[\"']?\s*[=.\]]")
-        at = begin if not key else next((n for n, s in enumerate(self.lines) if n >= begin and entry.match(s)), begin)
-        return at + 1
+        found = (n for n, line in enumerate(self.lines) if n >= self.begin and entry.match(line))
+        return 1 + (next(found, self.begin) if key else self.begin)
 
-    def wrong(self, what: str, table: tuple, key: str, why: str = "") -> WrongUse:
-        return WrongUse(f"{self.name}, line {self.of(table, key)}: {what}", why)
+    def wrong(self, key: str, what: str, why: str = "") -> WrongUse:
+        return WrongUse(f"{self.name}, line {self.line(key)}: {what}", why)
 
-    def table(self, key: str, value: Any) -> Mapping[str, Any]:
-        if not isinstance(value, dict):
-            raise self.wrong(f"{key}: this is a table, [{key}].", (), key)
+    def knows(self, keys: Collection[str], why: str = "") -> None:
+        for key in self.said:
+            if key not in keys:
+                raise self.wrong(key, f"{key}: there is no such key here.", why or nearest(key, list(keys)))
+
+    def one_of(self, key: str, *good: Any) -> Any:
+        value = self.said[key]
+        if type(value) is not type(good[0]) or value not in good:
+            raise self.wrong(key, f"{key}: {value!r} cannot be.", f"It can be {good[0]} or {good[1]}.".lower())
         return value
 
-    def texts(self, key: str, value: Any, words: tuple[str, ...], table: tuple) -> tuple[str, ...]:
+    def number(self, key: str, low: float, high: float, types: tuple[type, ...] = (int, float)) -> Any:
+        value: Any = self.said.get(key)
+        if type(value) not in types or not low <= value <= high:
+            why = f"It can be {low:g} to {high:g}." if float in types else "It is a whole number that grows by 1."
+            raise self.wrong(key, f"{key}: {value!r} cannot be.", why)
+        return value
+
+    def texts(self, key: str, words: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """One or more of these words; without any, plain names."""
+        value = self.said[key]
         if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-            raise self.wrong(f"{key}: this is a list of texts.", table, key)
+            raise self.wrong(key, f"{key}: this is a list of texts.")
         for v in value:
-            if (words and v not in words) or (not words and not SUBJECT.fullmatch(v)):
+            if v not in words if words else not SUBJECT.fullmatch(v):
                 why = f"It can be {', '.join(words)}." if words else "It is plain letters, digits, '.', '_', '-' and '/'."
-                raise self.wrong(f"{key}: {v!r} is not known.", table, key, why)
+                raise self.wrong(key, f"{key}: {v!r} is not known.", why)
         return tuple(value)
 
-
-def failed(error: BaseException) -> BciError:
-    """Whatever went wrong, as a refusal."""
-    from ..core.errors import NotConsented
-
-    return NotConsented("The Gate could not decide, so it refuses.", f"{type(error).__name__}: {error}.")
+    def tables(self, key: str, most: int) -> list[_Table]:
+        """Those under a key: [key], or [[key]] where there may be more than one."""
+        value = self.said.get(key, [])
+        value = [value] if most == 1 and key in self.said else value
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(v, dict) for v in value):
+            form = f"a table, [{key}]" if most == 1 else f"at most {most} tables [[{key}]]"
+            raise self.wrong(key, f"{key}: this is {form}.")
+        head = re.compile(rf"\s*\[+\s*{key}\s*\]")
+        heads = [n for n, line in enumerate(self.lines) if head.match(line)] or [0]
+        return [_Table(v, self.name, self.lines, heads[min(i, len(heads) - 1)]) for i, v in enumerate(value)]

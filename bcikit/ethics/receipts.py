@@ -5,10 +5,13 @@ https://w3id.org/dpv/guides/consent-27560 maps the one to the other. Under `bcik
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
+from . import keys
 from .manifest import LOCAL
 from .policy import Policy
 from .redlines import DIGEST, Grant
@@ -22,9 +25,18 @@ DPV = {
 }
 
 
+def signed(
+    g: Grant, counter: int, policy: Policy, own: keys.Own | None, home: Path, entry: tuple[int, str]
+) -> tuple[bytes, str]:
+    """The receipt of a grant, as JSON text, and its signature. counter: of all grants on this device. own: the person's key,
+    which signs it, else the device does. entry: number and hash of the line of the audit that tells of it."""
+    device = keys.public(home)
+    body = json.dumps(written(g, counter, policy, own.public if own else device, device, entry), sort_keys=True).encode()
+    return body, own.sign(body, "receipt") if own else keys.sign(body, "receipt", home)
+
+
 def written(g: Grant, counter: int, policy: Policy, key: str, device: str, entry: tuple[int, str]) -> dict[str, Any]:
-    """The receipt of a grant. counter: of all grants on this device. key: the public key that signs it. device: of the
-    device that it is given to. entry: number and hash of the line of the audit that tells of it."""
+    """The receipt. key: the public key that signs it. device: of the device that it is given to."""
     return {
         "schema_version": "ISO/IEC TS 27560:2023",
         "record_id": g.id,
@@ -67,3 +79,10 @@ def written(g: Grant, counter: int, policy: Policy, key: str, device: str, entry
             "audit": entry,
         },
     }
+
+
+def granted(receipt: dict[str, Any], sinks: tuple[str, ...]) -> tuple[Grant, dict[str, Any]]:
+    """The grant that a receipt stands for, of what still stands of its sinks, and what the Gate decides by beside it."""
+    its = receipt["bcikit"]
+    subject, times = receipt["pii_principal_id"], (float(its["not_before"]), float(its["not_after"]))
+    return Grant(subject, its["purpose"], sinks, *times, its["by"], its["level"], receipt["record_id"]), its

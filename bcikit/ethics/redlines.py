@@ -39,7 +39,8 @@ class Grant:
 @dataclass(frozen=True)
 class Ask:
     """What is asked of the Gate. grants: those that would cover it, one for each subject. identified: of those subjects who
-    allowed to be identified. stopped: the stop control was exercised since the start."""
+    allowed to be identified. stopped: the stop control was exercised since the start. real: what acts moves something in
+    the world."""
 
     kind: str
     label: Label
@@ -48,13 +49,17 @@ class Ask:
     grants: Sequence[Grant] = ()
     identified: frozenset[str] = frozenset()
     stopped: bool = False
+    real: bool = False
 
 
 @dataclass(frozen=True)
 class RedLine:
+    """do: what would keep to this side of it, where that is for the person to do."""
+
     name: str
     text: str
     crossed: Callable[[Ask], bool]
+    do: str = ""
 
 
 def _mental(a: Ask) -> bool:
@@ -89,7 +94,8 @@ def _armed(a: Ask) -> bool:
 
 
 def _unstoppable(a: Ask) -> bool:
-    return a.kind == "effector" and a.manifest.direction == "closed-loop" and not (a.manifest.stop and a.stopped)
+    closed = a.manifest.direction == "closed-loop"
+    return a.kind == "effector" and (((closed or a.real) and not a.stopped) or (closed and not a.manifest.stop))
 
 
 def _raw(a: Ask) -> bool:
@@ -111,7 +117,12 @@ RED_LINES = (
     RedLine("dependence", "Consent under employment, detention or grading has no independent approver.", _dependent),
     RedLine("memory-probe", "It probes what a person recognises.", lambda a: "recognition-memory" in a.label.inferences),
     RedLine("force", "A weapon, or a military, police or detention setting.", _armed),
-    RedLine("no-stop", "A closed loop acts, and its stop control was not exercised at the start.", _unstoppable),
+    RedLine(
+        "no-stop",
+        "A closed loop acts, and its stop control was not exercised at the start.",
+        _unstoppable,
+        "`bcikit run` tries it with you at each start; in Python: gate.stop_exercised(), once it did stop.",
+    ),
     RedLine("raw-leaves", "Raw signals would leave this device without a signed grant for that alone.", _raw),
 )
 

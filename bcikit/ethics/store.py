@@ -1,64 +1,61 @@
-"""Where consents are kept: receipts and the state of things in SQLite, both signed; and the counter that every permit
-watches.
+"""Where consents are kept: receipts and state in SQLite, both signed; and the counter that every permit watches.
 
     consent.db     `receipts`: each grant as it was signed, never changed, sealed with the subject's key. `state`: one row,
                    signed by this device: which receipts stand, who revoked, whose keys are known, which policies hold.
                    Nobody is named in it but by tags
-    consent.epoch  a bell that each change rings; the number of revocations; the latest time seen. Watched by every permit
+    consent.epoch  the number of changes, watched by every permit; the latest time seen
     consent.lock   held by whoever changes the state
 
-The order within a change (bell, state, counter, wait for sends under way, disk) leaves no moment at which a crash brings a
-revoked grant back: a state older than the counter allows nothing, a newer one raises the counter.
+The order within a change (disk, counter, wait for sends under way) leaves no moment at which a crash brings a revoked
+grant back: a state older than the counter allows nothing, a newer one raises the counter.
 """
 
 from __future__ import annotations
 
-import atexit
-import hashlib
 import json
 import mmap
 import os
 import sqlite3
 import struct
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import BciError, FileTrouble, NotConsented
 from . import keys
 from .home import made
+from .receipts import granted
 from .redlines import Grant
 
 try:
     import fcntl
-except ImportError:  # Windows: a revocation waits out the longest send instead (see `drain`)
+except ImportError:  # Windows: nothing is locked, and a change waits out the longest send instead (see `drain`)
     fcntl = None  # type: ignore[assignment]
 
 SEND_S = 0.005  # the longest that one send may take
-DRAIN_S = 2.0  # how long a revocation waits for a send that breaks that rule before it says so
+DRAIN_S = 2.0  # how long a change waits for a send that breaks that rule before it says so
 MEND = "Give them anew: bcikit consent grant SUBJECT --purpose research --sink view"
-_EPOCH = struct.Struct("<QdQ")  # revocations so far; the latest time seen; rings of the bell
-_TABLES = """
+PLAIN = {"epoch": int, "counter": int, "seen": float, "revoked": dict, "people": dict, "policies": dict}
+OPENED = """
+PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=0;
 CREATE TABLE IF NOT EXISTS receipts (id TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL, signature TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), body TEXT NOT NULL, signature TEXT NOT NULL);
 """
 
 
 class Epoch:
-    """The counter of revocations, shared by all processes of this user."""
+    """What all processes of this user watch: the counter of changes, and the latest time that anybody saw."""
 
     def __init__(self, home: Path) -> None:
-        self._fd = os.open(made(home) / "consent.epoch", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if os.fstat(self._fd).st_size < _EPOCH.size:
-                os.ftruncate(self._fd, _EPOCH.size)
-            self._map = mmap.mmap(self._fd, _EPOCH.size)
-        except BaseException:
-            os.close(self._fd)
-            raise
+        self._file = open(_opened(made(home) / "consent.epoch"), "r+b", buffering=0)
+        self._fd = self._file.fileno()
+        if os.fstat(self._fd).st_size < 16:
+            os.ftruncate(self._fd, 16)
+        self._map = mmap.mmap(self._fd, 16)
 
     def count(self) -> int:
         return int.from_bytes(self._map[:8], "little")
@@ -66,26 +63,18 @@ class Epoch:
     def set_count(self, count: int) -> None:
         self._map[:8] = count.to_bytes(8, "little")
 
-    def seen(self) -> float:
-        return float(_EPOCH.unpack(self._map[:])[1])
-
-    def see(self, when: float) -> None:
-        self._map[8:16] = struct.pack("<d", when)
-
-    def bell(self) -> bytes:
-        """Differs after each change; what every send compares."""
-        return self._map[16:24]
-
-    def ring(self) -> None:
-        """Every permit decides anew before its next send, once the change is done."""
-        self._map[16:24] = ((int.from_bytes(self.bell(), "little") + 1) % 2**64).to_bytes(8, "little")
+    def latest(self, when: float) -> float:
+        """`when`, or the latest time that was seen before, if that is later."""
+        when = max(when, struct.unpack("<d", self._map[8:])[0])
+        self._map[8:] = struct.pack("<d", when)
+        return when
 
     def there(self) -> bool:
         """Whether the file still is the one that others would raise: False once it was removed."""
         return os.fstat(self._fd).st_nlink > 0
 
     def enter(self) -> None:
-        """A send begins: from here to `leave` no revocation returns."""
+        """A send begins: from here to `leave` no change returns."""
         if fcntl:
             fcntl.flock(self._fd, fcntl.LOCK_SH)
 
@@ -93,98 +82,85 @@ class Epoch:
         if fcntl:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def drain(self) -> bool:
-        """Wait until no send is under way anywhere; False where one does not end."""
+    def drain(self) -> None:
+        """Wait until no send is under way anywhere. Raises BciError where one does not end."""
         if not fcntl:
-            time.sleep(10 * SEND_S)
-            return True
+            return time.sleep(10 * SEND_S)
         until = time.monotonic() + DRAIN_S
-        while True:
+        while time.monotonic() < until:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return self.leave()
             except BlockingIOError:
-                if time.monotonic() > until:
-                    return False
                 time.sleep(0.0002)
-            else:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
-                return True
+        why = f"It has been for {DRAIN_S:g} s; a send may take {SEND_S * 1000:g} ms."
+        raise BciError("It is changed, but a sink is still inside its last send.", why, "End that program.")
 
     def close(self) -> None:
         self._map.close()
-        os.close(self._fd)
+        self._file.close()
+
+
+@contextmanager
+def turnstile(home: Path) -> Iterator[None]:
+    """Waits until no one is changing the state, and keeps others from it."""
+    with open(_opened(made(home) / "consent.lock"), "r+b", buffering=0) as file:
+        if fcntl:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        yield
+
+
+def _opened(path: Path) -> int:
+    """The file, made where it is missing, for this user's eyes only."""
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 @dataclass
 class Kept:
-    """What stands. revoked: {tag: when} of who ever took back a local sink. people: {tag: {salt, key, guardian}}.
-    policies: {"" or a person's tag: text}. counter: of all grants ever given. new: receipts to be added."""
+    """What stands. epoch, counter: of all changes and of all grants ever made. revoked: {tag: when} of who ever took back
+    a local sink. people: {tag: {salt, key, guardian}}. policies: {"" or a person's tag: text}. new: receipts to be added.
+    forget: the tag of whose receipts are to go."""
 
     epoch: int = 0
     counter: int = 0
     seen: float = 0.0
-    grants: list[Grant] = field(default_factory=list)
-    hashes: dict[str, str] = field(default_factory=dict)
     revoked: dict[str, float] = field(default_factory=dict)
     people: dict[str, dict[str, str]] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
+    grants: list[Grant] = field(default_factory=list)
     new: list[tuple[str, str, bytes, str]] = field(default_factory=list)
-    forget: str = ""  # the tag of whose receipts are to go
-
-    def enter(self, grant: Grant, body: str, signature: str, home: Path) -> None:
-        """A new grant with its receipt."""
-        self.grants.append(grant)
-        self.hashes[grant.id] = _hash(body, signature)
-        tag = keys.tag(grant.subject, home)
-        self.new.append((grant.id, tag, keys.seal(tag, body.encode(), home), signature))
-
-    def body(self) -> str:
-        standing = [[g.id, list(g.sinks), self.hashes[g.id]] for g in self.grants]
-        plain = {n: getattr(self, n) for n in ("epoch", "counter", "seen", "revoked", "people", "policies")}
-        return json.dumps({**plain, "standing": standing}, sort_keys=True)
+    forget: str = ""
 
 
-_kept_open: dict[Path, tuple[int, sqlite3.Connection]] = {}
+_connections: dict[tuple[int, Path], tuple[int, sqlite3.Connection]] = {}  # (process, path): (inode, connection)
+_alone = threading.RLock()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;")
-    return db
-
-
-def _stay_open(path: Path) -> None:
-    """One more connection, open until the program ends: the last to close empties the log into the database, which takes a
-    revocation three waits for the disk instead of one."""
-    inode, kept = os.stat(path).st_ino, _kept_open.get(path)
-    if kept is None or kept[0] != inode:
-        rest(path)
-        _kept_open[path] = inode, _open(path)
-        _kept_open[path][1].execute("SELECT count(*) FROM sqlite_master").fetchone()
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """The connection of this process, for one thread at a time; opened anew where the file is another. It stays open: the
+    last to close empties the log into the file, which takes a change three waits for the disk instead of one. Raises
+    BciError where another program holds it for too long, which is no sign of damage."""
+    with _alone:
+        me, inode = (os.getpid(), path), os.stat(path).st_ino
+        try:
+            if me not in _connections or _connections[me][0] != inode:
+                rest(path)
+                db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+                _connections[me] = inode, db
+                db.executescript(OPENED)
+            yield _connections[me][1]
+        except BaseException as error:
+            rest(path)
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise BciError("The consents are held by another program.", f"{error}.", "Try again.") from error
+            raise
 
 
 def rest(path: Path) -> None:
-    """Close that one: all is then in the one file."""
-    if kept := _kept_open.pop(path, None):
-        kept[1].close()
-
-
-@atexit.register
-def _rest_all() -> None:
-    for path in tuple(_kept_open):
-        rest(path)
-
-
-_parents: list[object] = []  # connections of a process that forked: theirs to close, not ours
-
-
-def _forked() -> None:
-    _parents.append(dict(_kept_open))
-    _kept_open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    """Close this process's connection; all is then in the one file."""
+    if opened := _connections.pop((os.getpid(), path), None):
+        opened[1].close()
 
 
 class Store:
@@ -193,158 +169,77 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.home, self.path = home, home / "consent.db"
 
-    def _connected(self) -> sqlite3.Connection:
-        _stay_open(self.path)
-        return _open(self.path)
-
     def read(self, epoch: Epoch) -> Kept:
-        """What is kept, verified. A state newer than the counter raises it: its revocation was cut short. Raises
-        NotConsented where it was edited, cut, rolled back or removed."""
-        void = "All grants in it are void."
+        """What is kept, verified. Raises NotConsented where it was edited, cut, rolled back or removed."""
+        count, void = epoch.count(), ("All grants in it are void.", MEND)
         if not self.path.exists():
-            if epoch.count():
-                raise NotConsented(f"{self.path} is missing, though something was revoked.", void, MEND)
+            if count:
+                raise NotConsented(f"{self.path} is missing, though something was kept in it.", *void)
             return Kept()
         try:
-            with closing(self._connected()) as db:
-                ((body, signature),) = db.execute("SELECT body, signature FROM state").fetchall()
+            with _database(self.path) as db:
+                ((text, signature),) = db.execute("SELECT body, signature FROM state").fetchall()
                 receipts = {row[0]: row[1:] for row in db.execute("SELECT id, tag, body, signature FROM receipts")}
-            if not keys.verify(body.encode(), "consent", signature, self.home):
+            if not keys.verify(text.encode(), "consent", signature, self.home):
                 raise ValueError("the state is not signed by this device")
-            kept = self._kept(json.loads(body), receipts)
+            kept = self._kept(json.loads(text), receipts)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FileTrouble, sqlite3.Error) as error:
-            raise NotConsented(
-                f"{self.path} was edited or damaged: this device did not sign what it says.", void, MEND
-            ) from error
-        if kept.epoch < epoch.count():
-            raise NotConsented(f"{self.path} is older than the last revocation.", void, MEND)
-        if kept.epoch > epoch.count():
-            epoch.set_count(kept.epoch)
+            what = f"{self.path} was edited or damaged: this device did not sign what it says."
+            raise NotConsented(what, *void) from error
+        if kept.epoch < count:
+            raise NotConsented(f"{self.path} is older than the last change.", *void)
         return kept
 
     def _kept(self, said: dict[str, Any], receipts: dict[str, tuple[str, bytes, str]]) -> Kept:
-        kept = Kept(
-            int(said["epoch"]),
-            int(said["counter"]),
-            float(said["seen"]),
-            revoked=dict(said["revoked"]),
-            people=dict(said["people"]),
-            policies=dict(said["policies"]),
-        )
+        kept = Kept(**{name: plain(said[name]) for name, plain in PLAIN.items()})
         device = keys.public(self.home)
-        known = {device} | {p["key"] for p in kept.people.values()}
-        for one, sinks, digest in said["standing"]:
+        known = {device} | {person["key"] for person in kept.people.values()}
+        for one, sinks in said["standing"]:
             tag, sealed, signature = receipts[one]
-            body = keys.unseal(tag, sealed, self.home).decode()
-            grant, its = granted(json.loads(body))
-            right = _hash(body, signature) == digest and grant.id == one and set(sinks) <= set(grant.sinks)
-            right &= its["audience"] == device and its["key"] in known and 0 < its["counter"] <= kept.counter
+            body = keys.unseal(tag, sealed, self.home)
+            grant, its = granted(json.loads(body), tuple(sinks))
+            right = grant.id == one and set(sinks) <= set(its["sinks"]) and 0 < its["counter"] <= kept.counter
+            right &= its["audience"] == device and its["key"] in known
             right &= (its["key"] == device) != grant.signed  # the device cannot speak for a person
-            if not right or not keys.verify(body.encode(), "receipt", signature, key=its["key"]):
+            if not right or not keys.verify(body, "receipt", signature, key=its["key"]):
                 raise ValueError(f"receipt {one} is not what was signed")
-            kept.grants.append(replace(grant, sinks=tuple(sinks)))
-            kept.hashes[one] = digest
+            kept.grants.append(grant)
         return kept
 
-    def receipt(self, one: str) -> str | None:
-        """The receipt of this id, as it was signed."""
-        with closing(self._connected()) as db:
-            found = db.execute("SELECT tag, body, signature FROM receipts WHERE id = ?", (one,)).fetchone()
-        if not found:
-            return None
-        said = json.loads(keys.unseal(found[0], found[1], self.home))
-        return json.dumps({"receipt": said, "signature": found[2]}, indent=1)
-
-    def receipts_of(self, tag: str) -> list[str]:
-        """The ids of all receipts that a subject ever got."""
+    def receipts(self, tag: str) -> dict[str, str]:
+        """Every receipt that a subject ever got, by id: as it was signed, with its signature, as JSON text."""
         if not self.path.exists():
-            return []
-        with closing(self._connected()) as db:
-            return [one for (one,) in db.execute("SELECT id FROM receipts WHERE tag = ?", (tag,))]
+            return {}
+        with _database(self.path) as db:
+            rows = db.execute("SELECT id, body, signature FROM receipts WHERE tag = ?", (tag,)).fetchall()
+        said = {
+            one: {"receipt": json.loads(keys.unseal(tag, sealed, self.home)), "signature": its} for one, sealed, its in rows
+        }
+        return {one: json.dumps(receipt, indent=1) for one, receipt in said.items()}
 
-    @contextmanager
-    def changing(
-        self, now: float, forgive: bool, after: Callable[[Kept, bytes], None] = lambda kept, bell: None
-    ) -> Iterator[tuple[Kept, Epoch]]:
-        """What is kept, to change; signed and written at the end. forgive: begin anew where it can no longer be read,
-        keeping the bad one beside it."""
-        made(self.home)
-        epoch = Epoch(self.home)
-        lock = turnstile(self.home)
-        try:
-            try:
-                kept = self.read(epoch)
-            except NotConsented:
-                epoch.ring()
-                if not forgive:
-                    self._stop(epoch, epoch.count() + 1)
-                    raise
-                rest(self.path)
-                if self.path.exists():
-                    os.replace(self.path, self.path.with_name("consent.db.void"))
-                for left in ("consent.db-wal", "consent.db-shm"):
-                    (self.home / left).unlink(missing_ok=True)
-                kept = Kept(epoch.count() + 1)
-            kept.seen = max(now, kept.seen)
-            epoch.ring()  # from here on every send waits for this change to be done
-            yield kept, epoch
-            self._write(kept)
-            epoch.ring()  # for whoever opened in between, and decided by what was
-            if kept.epoch != epoch.count():
-                self._stop(epoch, kept.epoch)
-            after(kept, epoch.bell())
-        finally:
-            os.close(lock)
-            epoch.close()
+    def begin_anew(self, epoch: Epoch) -> Kept:
+        """Where it can no longer be read: the bad one is kept beside it."""
+        if self.path.exists():
+            os.replace(self.path, self.path.with_name("consent.db.void"))
+        for left in ("consent.db-wal", "consent.db-shm"):
+            (self.home / left).unlink(missing_ok=True)
+        return Kept(epoch.count())
 
-    def _write(self, kept: Kept) -> None:
-        body = kept.body()
-        signature = keys.sign(body.encode(), "consent", self.home)
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(self._connected()) as db:
-            db.executescript(_TABLES)
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?)", kept.new)
-            db.execute("DELETE FROM receipts WHERE tag = ?", (kept.forget,))
-            db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (body, signature))
-            db.execute("COMMIT")
+    def write(self, kept: Kept, epoch: Epoch) -> None:
+        """Sign it, keep it, and let it hold: when this returns, no send goes on by what was before."""
+        kept.epoch += 1
+        plain = {name: getattr(kept, name) for name in PLAIN}
+        text = json.dumps({**plain, "standing": [[g.id, g.sinks] for g in kept.grants]}, sort_keys=True)
+        signature = keys.sign(text.encode(), "consent", self.home)
+        if not self.path.exists():  # to close a file that SQLite has open would end its locks
+            os.close(_opened(self.path))
+        with _database(self.path) as db:
+            with db:  # all of it or nothing
+                db.execute("BEGIN IMMEDIATE")
+                db.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?)", kept.new)
+                db.execute("DELETE FROM receipts WHERE tag = ?", (kept.forget,))
+                db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, signature))
             if kept.forget:
                 db.executescript("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-
-    def _stop(self, epoch: Epoch, count: int) -> None:
-        epoch.set_count(count)
-        if not epoch.drain():
-            raise BciError(
-                "The grant is taken back, but a sink is still inside its last send.",
-                f"It has been for {DRAIN_S:g} s; a send may take {SEND_S * 1000:g} ms.",
-                "End that program.",
-            )
-
-
-def turnstile(home: Path) -> int:
-    """Waits until no one is changing the state, and keeps others from it until the descriptor is closed."""
-    fd = os.open(made(home) / "consent.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if fcntl:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
-
-
-def _hash(body: str, signature: str) -> str:
-    return hashlib.sha256(f"{body}\0{signature}".encode()).hexdigest()
-
-
-def granted(receipt: dict[str, Any]) -> tuple[Grant, dict[str, Any]]:
-    """The grant that a receipt stands for, and its own fields."""
-    its = receipt["bcikit"]
-    grant = Grant(
-        receipt["pii_principal_id"],
-        its["purpose"],
-        tuple(its["sinks"]),
-        float(its["not_before"]),
-        float(its["not_after"]),
-        its["by"],
-        its["level"],
-        receipt["record_id"],
-    )
-    return grant, its
+        epoch.set_count(kept.epoch)
+        epoch.drain()

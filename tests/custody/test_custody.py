@@ -75,7 +75,6 @@ def test_erased_is_gone_from_every_byte_under_the_home(tmp_path):
     assert body["models_shaped"] == [str(model)] and NAME not in json.dumps(body).replace(str(tmp_path), "")
     assert keys.verify(json.dumps(body, sort_keys=True).encode(), "erasure", said["signature"])
     assert not path.exists() and not plain.exists()
-    store.rest(home() / "consent.db")
     for file in home().rglob("*"):
         if file.is_file():
             assert leaks(file.read_bytes(), x) == [], file

@@ -51,7 +51,7 @@ def lived(sends=40):
         if k % 2:
             consent.revoke("S1")
     (last,) = consent.grant("S1", "research", ["view"])
-    receipt = json.loads(consent.receipt(last.id))["receipt"]
+    receipt = json.loads(consent.receipts("S1")[last.id])["receipt"]
     return home(), (tuple(receipt["bcikit"]["audit"]),)
 
 
@@ -73,7 +73,7 @@ def test_the_verifier_is_one_file_that_imports_nothing_of_ours(tmp_path):
     alone = shutil.copy(verify.__file__, tmp_path)
     receipt = tmp_path / "receipt.json"
     consent = Consent()
-    receipt.write_text(consent.receipt(consent.grants()[0].id))
+    receipt.write_text(consent.receipts("S1")[consent.grants()[0].id])
     told = [sys.executable, "-I", alone, str(folder), "--key", keys.public(), "--receipt", str(receipt)]
     out = subprocess.run(told, capture_output=True, text=True, cwd=tmp_path)
     assert out.returncode == 0 and out.stdout.endswith("whole\n"), out.stdout
@@ -197,7 +197,7 @@ def test_a_fork_that_is_signed_is_found_by_a_receipt(tmp_path):
     fork = shutil.copytree(home(), tmp_path / "fork")
     consent = Consent()
     (g,) = consent.grant("S1", "research", ["record"])
-    anchor = tuple(json.loads(consent.receipt(g.id))["receipt"]["bcikit"]["audit"])
+    anchor = tuple(json.loads(consent.receipts("S1")[g.id])["receipt"]["bcikit"]["audit"])
     Consent(fork).grant("S2", "research", ["view"])
     assert not verdict(fork).problems
     assert "forked" in verdict(fork, (anchor,)).problems[0]

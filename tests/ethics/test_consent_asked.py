@@ -10,14 +10,15 @@ import time
 import pytest
 
 from bcikit import NotConsented
-from bcikit.ethics import store
-from bcikit.ethics.consent import Consent, ask_first_use
+from bcikit.cli._ask import ask_first_use
+from bcikit.custody._attack_consent import at_rest
+from bcikit.ethics.consent import Consent
 from bcikit.ethics.home import home
 
 pty = pytest.importorskip("pty", reason="left out: no pseudo-terminals on this system")
 
 ASK = (
-    "from bcikit.ethics.consent import ask_first_use; from bcikit import BciError; import sys\n"
+    "from bcikit.cli._ask import ask_first_use; from bcikit import BciError; import sys\n"
     "try: print('SUBJECT', ask_first_use(['view', 'record', 'lsl']))\n"
     "except BciError as error: print('REFUSED', error.exit_code, error)\n"
 )
@@ -127,8 +128,7 @@ def test_wrong_use_exits_2(args):
 
 def test_a_damaged_document_exits_3_and_says_what_to_do():
     Consent().grant("S1", "research", ["view"])
-    store.rest(home() / "consent.db")
-    (home() / "consent.db").write_text("{}")
+    at_rest(home()).write_text("{}")
     code, said = bcikit("consent", "show")
     assert code == 3 and "void" in said and "bcikit consent grant" in said
     assert bcikit("consent", "grant", "S1", "--sink", "view")[0] == 0

@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 import bcikit
 from bcikit import BciError, Channel, Chunk, Label, Level, NotConsented, Sink, Stream, WrongUse
 from bcikit.core.label import SIMULATED, UNLABELLED
-from bcikit.custody._attack_consent import edit_receipts
+from bcikit.custody._attack_consent import at_rest, edit_receipts
 from bcikit.ethics import audit, keys, store
-from bcikit.ethics.consent import LEAVING, LOCAL, SINKS, Consent, Epoch
+from bcikit.ethics.consent import LEAVING, LOCAL, SINKS, Consent
 from bcikit.ethics.gate import Gate
 from bcikit.ethics.home import home
+from bcikit.ethics.store import Epoch
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -215,7 +216,7 @@ def test_what_is_no_label_is_refused(label):
 
 def test_whatever_goes_wrong_denies(monkeypatch):
     Consent().grant("S1", "research", ["view"])
-    for target, name in ((Consent, "facts"), (audit, "note"), (keys, "verify"), (Epoch, "seen")):
+    for target, name in ((Consent, "facts"), (audit, "note"), (keys, "verify"), (Epoch, "latest")):
         with monkeypatch.context() as patch:
             patch.setattr(target, name, lambda *a, **k: 1 / 0)
             assert "refuses" in refused("view", S1).what, name
@@ -448,9 +449,7 @@ def test_a_sink_that_fails_does_not_hold_the_gate():
 
 
 def test_a_send_that_hangs_is_told_and_the_grant_is_gone_all_the_same(monkeypatch):
-    from bcikit.ethics import store as module
-
-    monkeypatch.setattr(module, "DRAIN_S", 0.2)
+    monkeypatch.setattr(store, "DRAIN_S", 0.2)
     hang = threading.Event()
 
     class Slow(Heard):
@@ -501,13 +500,6 @@ def test_a_clock_put_back_makes_no_grant_live_longer():
     refused("view", S1, Gate(wall=clock))
 
 
-def at_rest(place=None):
-    """The consents, all in one file."""
-    path = (place or home()) / "consent.db"
-    store.rest(path)
-    return path
-
-
 def in_db(home, change):
     """Run SQL on the consents."""
     with closing(sqlite3.connect(home / "consent.db")) as db:
@@ -544,13 +536,13 @@ STATE = "UPDATE state SET body = replace(body, {}, {})"
 def test_an_edited_consent_allows_nothing_and_a_new_grant_begins_anew(edit):
     consent = Consent()
     consent.grant("S1", "research", ["view"])
-    path = at_rest()
+    path = at_rest(home())
     before = path.read_bytes()
     if isinstance(edit[1], tuple):
         assert edit_receipts(home(), *edit[1])
     elif isinstance(edit[1], str):
         in_db(home(), edit[1])
-        assert path.read_bytes() != before
+        assert at_rest(home()).read_bytes() != before
     else:
         path.write_bytes(edit[1](before))
     for kind in SINKS:
@@ -564,7 +556,7 @@ def test_an_edited_consent_allows_nothing_and_a_new_grant_begins_anew(edit):
 def test_every_flipped_bit_denies_or_changes_nothing():
     consent = Consent()
     (given,) = consent.grant("S1", "research", ["view"])
-    path = at_rest()
+    path = at_rest(home())
     raw = path.read_bytes()
     texts = [at for key in (b"standing", b"not_before", b"signature") if (at := raw.find(key)) > 0]
     spots = np.random.default_rng(0).integers(0, len(raw) * 8, 100).tolist()
@@ -584,10 +576,10 @@ def test_every_flipped_bit_denies_or_changes_nothing():
 def test_an_old_document_put_back_after_a_revocation_allows_nothing():
     consent = Consent()
     consent.grant("S1", "research", ["view"])
-    old = at_rest().read_bytes()
+    old = at_rest(home()).read_bytes()
     consent.revoke("S1")
-    at_rest().write_bytes(old)
-    assert "older than the last revocation" in refused("view", S1).what
+    at_rest(home()).write_bytes(old)
+    assert "older than the last change" in refused("view", S1).what
     (home() / "consent.db").unlink()
     assert "missing" in refused("view", S1).what
 
@@ -601,14 +593,14 @@ def test_a_receipt_put_back_after_a_revocation_allows_nothing():
     in_db(home(), "DELETE FROM receipts")
     with closing(sqlite3.connect(home() / "consent.db")) as db, db:
         db.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?)", rows)
-    assert consent.receipt(given.id)
+    assert consent.receipts("S1")[given.id]
     refused("view", S1)
 
 
 def test_another_device_s_consent_is_void_here(tmp_path):
     Consent(tmp_path / "other").grant("S1", "research", ["view"])
     Consent().grant("S2", "research", ["view"])
-    at_rest().write_bytes(at_rest(tmp_path / "other").read_bytes())
+    at_rest(home()).write_bytes(at_rest(tmp_path / "other").read_bytes())
     refused("view", S1)
 
 

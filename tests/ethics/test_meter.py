@@ -101,16 +101,17 @@ def test_the_code_is_one_that_can_be_read_back():
     assert sum(2.0**-n for n in lengths) <= 1.0
 
 
-def test_the_gate_measures_what_is_declared_a_decision():
+def test_the_gate_measures_the_decisions_that_leave():
     got = []
 
     class Out(Sink):
-        kind = "view"
+        kind = "network"
 
         def send(self, c):
             got.append(c)
 
-    Consent().grant("S1", "research", ["view"])
+    Consent().enrol("S1", "an orange horse")
+    Consent().grant("S1", "research", ["network"], passphrase="an orange horse", level="DECISION")
     permit = Gate().open(Out(), stream())
     for i in range(20):
         permit.send(said(0.5 if i % 2 else 1, first=i, time=i / 10))

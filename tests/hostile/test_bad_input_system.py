@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pytest
 
-from bcikit.ethics import store
+from bcikit.custody._attack_consent import at_rest
 from bcikit.ethics.consent import Consent
 from bcikit.files.read import read
 
@@ -90,8 +90,7 @@ def test_a_home_that_cannot_be_written_is_said(closed, said_well, home):
     "content", [b"", b"\xff\x00\x80" * 99, b"{", b"[]", b"null", b'{"body": 1, "signature": 2}', b"[" * 100_000]
 )
 def test_a_consent_store_that_is_damaged_allows_nothing_and_says_how_to_mend_it(bcikit, said_well, content, tmp_path):
-    store.rest(path := Consent().home / "consent.db")
-    path.write_bytes(content)
+    at_rest(Consent().home).write_bytes(content)
     code, out, err = bcikit("stream --json --subject S1 --board lsl")
     assert code == 3 and not out and "void" in err and "bcikit consent grant" in err
     said_well(err)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 
 from ...core.errors import WrongUse
-from ...core.label import SIMULATED
+from ...core.label import SIMULATED, Level
 from ...core.parts import Setting, Stage
 from ...core.stream import Channel, Recording, Stream, recording
 
@@ -53,7 +53,8 @@ class Select(Stage):
         self.nothing = len(words)
         self.needs, self.rests = round(self.dwell * s.rate), round(self.pause * s.rate)
         self._chosen, self._since, self._candidate, self._rest = self.nothing, 0, self.nothing, 0
-        return s.but(channels=(Channel("choice", "decision", ""),), alphabet=(*words, self.none))
+        label = replace(s.label, level=max(s.label.level, Level.DECISION))  # a word, and how probable it was is not told
+        return s.but(channels=(Channel("choice", "decision", ""),), alphabet=(*words, self.none), label=label)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
         y = np.empty((len(x), 1), np.float32)
