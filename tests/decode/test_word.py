@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from bcikit import Channel, Chunk, Label, Level, NotConsented, Pipeline, Stream, WrongUse
-from bcikit.decode._decoder import trained
 from bcikit.decode.map.select import Select, probabilities
 from bcikit.decode.map.word import Word
 from bcikit.decode.motor_imagery.csp import Csp
@@ -56,8 +55,8 @@ def leaving(line, source):
         ear.settimeout(0.5)
         permit = Gate().open(Osc(port=ear.getsockname()[1]), line.start(source.stream.but(label=S1)))
         for c in source.chunks:
-            for i in range(0, len(c), 1):
-                permit.send(line.step(c.cut(i, 0)[1].cut(1, 0)[0]))
+            for i in range(len(c)):
+                permit.send(line.step(c.cut(i, 10.0)[1].cut(1, 10.0)[0]))
         permit.close()
         heard = []
         try:
@@ -83,7 +82,7 @@ def test_a_decision_leaves_with_a_grant_for_decisions_and_a_probability_does_not
 
 
 def test_a_trained_decoder_s_words_are_decisions_and_its_probabilities_are_not():
-    decoder, source = trained(Csp())
+    decoder, source = next(iter(Csp.examples()))
     line = Pipeline([decoder, Word()])
     out = line.start(source.stream.but(label=S1))
     assert (decoder.out.label.level, out.label.level, out.alphabet) == (Level.RAW, Level.DECISION, ("class 0", "class 1"))
