@@ -2,6 +2,7 @@
 help, to an imported package.
 
     python tools/startup.py [ROUNDS]
+    python tools/startup.py --page [ROUNDS]     from `bcikit demo` to its cursor moving on the page of an open Chromium
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
+from bcikit.bench._browser import Browser
+from bcikit.bench._page import opened
 
 BCIKIT = [sys.executable, "-m", "bcikit.cli.main"]
 
@@ -54,5 +58,15 @@ def main(rounds: int = 10) -> None:
         print(f"{name:<52} median {np.median(mine):.3f} s, best {mine.min():.3f} s, {ratio:.1f} x NumPy")
 
 
+def page(rounds: int = 5) -> None:
+    browser = Browser()
+    try:
+        took = np.array([opened(browser) for _ in range(rounds + 1)])[1:]
+    finally:
+        browser.close()
+    name = "bcikit demo: cursor moving on the page"
+    print(f"{name:<52} median {np.median(took):.2f} s, best {took.min():.2f} s, worst {took.max():.2f} s (simulated)")
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    (page if "--page" in sys.argv else main)(*map(int, (x for x in sys.argv[1:] if x != "--page")))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..acquire.rendered import Rendered
 from ..acquire.synthetic import Synthetic
-from ..core.errors import WrongUse
+from ..core.errors import BciError, WrongUse
 from ..core.loop import Gate
 from ..effectors.drones import Drones
 from ..ethics import keys
@@ -34,6 +34,8 @@ NEEDS = {
     "P300": ("eeg", 10.0, "flashes are told apart at 10 ms"),
     "neurofeedback": ("eeg", 100.0, "seen as at once"),
 }
+PICTURE_MS = 2000 / 60  # one picture of sixty a second may be missed, two in a row not
+SHOWN_MS = 50.0  # three pictures: a cursor seen so late is still steered as one that is seen at once
 SUPERVISED_MS = 30.0  # a command at the device behind its supervisor: two steps of each
 
 
@@ -64,7 +66,20 @@ def certify(seconds: float, gate: Gate) -> Iterator[Line]:
         yield Line("effectors", "command to device", SUPERVISED_MS, np.nan, np.nan, None, "needs Linux")
     else:
         yield _line("effectors", "command to device", SUPERVISED_MS, device, "through the supervisor, two processes")
-    yield Line("page", "display", np.nan, np.nan, np.nan, None, "not measured: no browser takes part")
+    yield from _display(seconds)
+
+
+def _display(seconds: float) -> Iterator[Line]:
+    """What a browser shows, where there is one."""
+    from ._page import displayed
+
+    try:
+        gaps, late = displayed(seconds)
+    except BciError as error:
+        yield Line("page", "display", np.nan, np.nan, np.nan, None, f"not measured: {error.what}")
+        return
+    yield _line("page", "between two pictures", PICTURE_MS, gaps, "60 a second; headless Chromium, no screen takes part")
+    yield _line("page", "bin closed to picture", SHOWN_MS, late, "the demo's cursor, painted")
 
 
 def _line(application: str, event: str, expected: float, ms: np.ndarray, note: str) -> Line:

@@ -95,7 +95,7 @@ def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, p
     ours = {"what", "seed", "seconds", "port", "no_browser"}
     given = {p for p in ctx.params if ctx.get_parameter_source(p) is not click.core.ParameterSource.DEFAULT} - ours
     if given:
-        names = ", ".join(f"--{'json' if p == 'as_json' else p.replace('_', '-')}" for p in sorted(given))
+        names = ", ".join(sorted(f"--{'json' if p == 'as_json' else p}" for p in given))
         raise WrongUse(f"{names} goes with the cursor alone.", do=f"Without a page: bcikit scenario {live.what} --json")
     serve(live, port, not no_browser, click.echo)
 

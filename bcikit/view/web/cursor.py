@@ -31,7 +31,8 @@ CALIBRATION_S = sum(seconds for seconds, _ in BLOCKS)
 class CursorLive(Live):
     """A person, an implant, a decoder, a cursor. record: an XDF file of the first run, written through the Gate.
 
-    Frames: {cursor, velocity, decoded, push, target, size, stay, phase, done, held, hit, wrong, counts}."""
+    Frames: {t, at: when the bin closed, by the machine's monotonic clock, cursor, velocity, decoded, push, target, size,
+    stay, phase, done, held, hit, wrong, counts}."""
 
     name = "bcikit-demo"
 
@@ -147,6 +148,7 @@ class CursorLive(Live):
             self._hits.append((self._now, 1 if m.hit else -1))
         frame = {
             "t": round(self._now, 3),
+            "at": round(float(m.chunk.time), 4),
             "cursor": rounded(scene.cursor[0]),
             "velocity": rounded(loop.cursor.moved),
             "decoded": rounded(m.chunk.data[-1] / loop.decoder.speed),

@@ -73,9 +73,9 @@ class EffectorLive(Live):
             while True:
                 self.outcomes.append(show.run(self.what, seed, gate, self._watch))
                 seed += 1
-                self._last["outcome"] = self._told(self.outcomes[-1])
+                over = {**self._last, "counts": "", "push": [], "facts": self._facts()}  # nobody intends anything
                 for _ in range(round(SHOWN_S / BIN_S)):
-                    self._pace({**self._last, "facts": self._facts()})
+                    self._pace(over)
         except _Over:
             return "ended" if self._halted is None else "stopped"
         finally:
