@@ -57,7 +57,7 @@ def test_targets_are_hit_and_every_panel_is_drawn(demo, browser):
     for name in ("task", "history", "against", "map", "raster", "latency"):
         drawn = f"document.getElementById('{name}')"
         pixels = f"{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data"
-        assert browser.ask(f"{pixels}.some(v => v > 0)"), name
+        browser.until(f"{pixels}.some(v => v > 0)", 5)
     assert browser.ask("document.body.innerText.includes('simulated')")
     assert not browser.errors
 

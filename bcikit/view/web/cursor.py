@@ -68,12 +68,14 @@ class CursorLive(Live):
         super().start()
 
     def _reckon(self) -> None:
-        """The ceiling, in a process of its own that gives way to the loop."""
-        code = (
-            f"import os; os.nice(15); from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0))"
-        )
-        found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
-        self.ceiling = round(float(found.stdout), 3) if found.returncode == 0 else None
+        """The ceiling, in a process of its own that gives way to the loop, if that still runs."""
+        if self._thread is None or not self._thread.is_alive():
+            return
+        code = f"from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0))"
+        code = f"import os; getattr(os, 'nice', int)(15); {code}"
+        null = subprocess.DEVNULL  # whoever ends the demo meanwhile is not told of it
+        got = subprocess.run([sys.executable, "-c", code], check=False, stdin=null, stdout=subprocess.PIPE, stderr=null)
+        self.ceiling = round(float(got.stdout), 3) if got.returncode == 0 else None
 
     def do(self, what: str) -> None:
         """start, stop, pause, go, recalibrate, night, shock, drive, person."""
