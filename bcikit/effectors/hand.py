@@ -68,7 +68,7 @@ class Hand(Moved):
             line("body", *bones, width=0.02),
             line("body", (-0.05, 0, -0.01), grip, width=0.022),
         )
-        return Drawing(lines, middle=(-0.06, 0.0, -0.01), span=0.46)
+        return Drawing(lines, middle=(-0.06, 0.0, -0.01), span=0.62)
 
     def device(self) -> Orthosis:
         return Orthosis(self.spec, self.stiffness)

@@ -6,6 +6,8 @@ are. Whatever has `drawing()` and `commands()` can be shown; nothing is register
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from ..core.errors import WrongUse, nearest
@@ -44,7 +46,8 @@ def about(name: str) -> str:
     """In a sentence."""
     if name in scenario.names():
         return str(scenario.load(name)["about"])
-    return f"{name}: {(part('sink', name).__doc__ or '').strip().splitlines()[0].rstrip('.')} (simulated)"
+    said = " ".join((sys.modules[part("sink", name).__module__].__doc__ or "").split("\n\n")[0].split())
+    return f"{name}: {said.rstrip('.')}" + ("" if "simulated" in said else " (simulated)")
 
 
 def run(name: str, seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:

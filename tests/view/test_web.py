@@ -224,6 +224,8 @@ def test_the_shipped_calibration_steers_at_once():
 def test_another_implant_is_calibrated_first():
     got = frames(Live(64, 4, 2, calibrate=False, seconds=1, clock=JumpClock()))
     assert got[0]["phase"] == "watch" and got[-2]["phase"] == "use" and len(got[0]["counts"]) == 64
+    told = {f["phase"]: f["facts"]["bits_now"] for f in got if "facts" in f}
+    assert told["watch"] is told["calibrate"] is None and told["use"] is not None  # the computer's hits are nobody's bits
 
 
 def test_a_hand_that_is_not_heard_of_pushes_nowhere():

@@ -43,22 +43,23 @@ function heard(f) {
   $("progress").hidden = !stage;
   if (stage) {
     $("progress").firstChild.style.width = `${100 * f.done}%`;
-    $("progress").lastChild.textContent = f.phase === "watch" ? "calibrating: the person watches" : "calibrating: the person steers";
+    $("progress").lastChild.textContent = `calibrating: the person ${f.phase === "watch" ? "watches" : "steers"}, ${Math.round(100 * f.done)} %`;
   }
   $("phase").textContent = held ? "paused" : stage ? "calibrating" : driving ? "you drive" : "running";
 }
 
 function toldCursor(f) {
-  keep(history_, { bits: f.bits_now, day: f.day }, 600);
-  $("bits").textContent = f.bits_now.toFixed(2);
+  const used = f.bits_now !== null, short = (ms) => ms.toFixed(ms < 10 ? 1 : 0);
+  if (used) keep(history_, { bits: f.bits_now, day: f.day }, 600);
+  $("bits").textContent = used ? f.bits_now.toFixed(2) : "–";
   $("of").textContent = f.ceiling ? `of ${f.ceiling.toFixed(2)} possible` : "";
-  $("late").textContent = f.p50 === null ? "" : `median ${f.p50.toFixed(2)}, 99 % ${f.p99.toFixed(f.p99 < 100 ? 1 : 0)}`;
+  $("late").textContent = f.p50 === null ? "" : `median ${short(f.p50)}, 99 % ${short(f.p99)}`;
   $("parameters").textContent = f.parameters;
   $("about").textContent = `A simulated person steers a cursor by thought: ${f.channels.toLocaleString("en")} electrodes, decoded fifty times a second`;
   const lost = f.dead.length;
   tell([
-    ["targets", `${f.correct} hit, ${f.wrong} wrong`],
-    [f.day ? "today" : "since calibration", `${f.bits.toFixed(2)} bits/s`],
+    ["targets", used ? `${f.correct} hit, ${f.wrong} wrong` : "not counted yet"],
+    [f.day ? "today" : "since calibration", used ? `${f.bits.toFixed(2)} bits/s` : "–"],
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
     ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
@@ -68,14 +69,14 @@ function toldCursor(f) {
 }
 
 function toldEffector(f) {
-  $("hero-name").textContent = "trials that succeeded";
-  $("bits").textContent = f.count ? `${f.good}/${f.count}` : "–";
+  $("hero-name").textContent = f.scenario ? "trials that succeeded" : "times through its simulated commands";
+  $("bits").textContent = !f.count ? "–" : f.scenario ? `${f.good}/${f.count}` : f.count;
   $("of").textContent = f.trials.length && !f.trials[f.trials.length - 1][0] ? f.trials[f.trials.length - 1][2] : "";
   $("about").textContent = f.about;
   const safe = frame.cause === "none";
   tell([
     ...(frame.orders ? [["supervisor", safe ? "lets it move" : `holds: ${frame.cause}`, safe ? "good" : "bad"]] : [["supervisor", "none: nothing that moves"]]),
-    ...(frame.felt || []).map(([name, unit, value]) => [name.replace("_", " "), `${value.toFixed(2)} ${unit}`]),
+    ...(frame.felt || []).map(([name, unit, value]) => [name.replace("_", " "), `${value.toFixed(2)} ${unit === "1" ? "" : unit}`]),
     ["trial", f.count + 1], ["seed", f.seed],
   ]);
 }

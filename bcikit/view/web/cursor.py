@@ -126,6 +126,7 @@ class CursorLive(Live):
             return "ended"
         self._hits = deque[tuple[float, int]]()
         self._latency, self._now = np.zeros(len(EDGES_MS) + 1, int), 0.0
+        self._used: float | None = None  # when the calibration was over
         day_s = self.seconds or DAY_S
         total = None if self.seconds is None else day_s * (self.days + 1)
         for k, moment in enumerate(loop.run(not self._known, total, self.days, day_s, self._learns)):
@@ -146,7 +147,9 @@ class CursorLive(Live):
         scene, late = loop.scene, (self.clock.now() - float(m.chunk.time)) * 1000
         self._latency[np.searchsorted(EDGES_MS, late)] += 1
         self._now = k * STEP_S
-        if m.hit or m.wrong:
+        if m.phase == "use" and self._used is None:
+            self._used = self._now
+        if self._used is not None and (m.hit or m.wrong):
             self._hits.append((self._now, 1 if m.hit else -1))
         frame = {
             "t": round(self._now, 3),
@@ -173,11 +176,12 @@ class CursorLive(Live):
         while self._hits and self._hits[0][0] < self._now - WINDOW_S:
             self._hits.popleft()
         won = max(sum(v for _, v in self._hits), 0)
+        over = None if self._used is None else max(min(self._now - self._used, WINDOW_S), 1.0)
         report = loop.loop.report()
         p50, p99 = report.latency_ms
         return {
             "what": "cursor",
-            "bits_now": round(float(np.log2(self.side**2 - 1)) * won / max(min(self._now, WINDOW_S), 1.0), 3),
+            "bits_now": over and round(float(np.log2(self.side**2 - 1)) * won / over, 3),  # None while calibrating
             "bits": round(loop.facts()["bits_per_s"], 3),
             "ceiling": self.ceiling,
             "correct": int(loop.task.correct[0]),

@@ -12,7 +12,7 @@ from ...effectors._drawing import Drawing, ball, box
 from ...effectors._limits import Limits
 from ...effectors._moved import Moved
 from ...ethics.gate import Gate
-from ...tasks import show
+from ...tasks import scenario, show
 from ...tasks._brain import BIN_S, Implant
 from ...tasks.scenario import Outcome
 from .live import TOLD_S, Live, digits, rounded
@@ -61,6 +61,8 @@ class EffectorLive(Live):
 
     def last_word(self) -> str:
         good = sum(o.success for o in self.outcomes)
+        if self.what not in scenario.names():
+            return f"{self.what} went {len(self.outcomes)} times through its commands (simulated)."
         return f"{good} of {len(self.outcomes)} trials of {self.what} succeeded (simulated)."
 
     # -- trial after trial
@@ -131,6 +133,7 @@ class EffectorLive(Live):
         return {
             "what": self.what,
             "about": show.about(self.what),
+            "scenario": self.what in scenario.names(),
             "good": good,
             "trials": [self._told(o) for o in self.outcomes[-KEPT:]],
             "count": len(self.outcomes),

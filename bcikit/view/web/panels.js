@@ -42,7 +42,7 @@ function drawHistory(list, ceiling) {
   g.textAlign = "left";
   list.forEach((v, i) => {
     if (!i || v.day === list[i - 1].day) return;
-    stroke(g, [[x(i), 2], [x(i), h - 5]], C.hot, 1); g.fillStyle = C.hot; g.fillText(`day ${v.day}`, x(i) + 3, h - 12);
+    stroke(g, [[x(i), 2], [x(i), h - 5]], C.hot, 1); g.fillStyle = C.hot; if (x(i) < right - 36) g.fillText(`day ${v.day}`, x(i) + 3, h - 12);
   });
   stroke(g, list.map((v, i) => [x(i), y(v.bits)]), C.good, 2);
 }
@@ -52,7 +52,7 @@ function drawOutcomes(list) {
   const [g, w, h] = sized($("history")), top = Math.max(10, ...list.map((t) => t[1]));
   const bar = Math.min((w - 4) / Math.max(list.length, 10), 40);
   g.textAlign = "center"; g.fillStyle = C.dim;
-  if (!list.length) g.fillText("the first trial is under way", w / 2, h / 2);
+  if (!list.length) g.fillText("the first is under way", w / 2, h / 2);
   list.forEach(([good, seconds], i) => {
     const high = seconds / top * (h - 20);
     g.fillStyle = good ? C.good : C.bad; g.fillRect(i * bar + 2, h - 16 - high, bar - 4, high);
