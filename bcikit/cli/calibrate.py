@@ -81,7 +81,10 @@ def command(
         if not equals:
             raise WrongUse(f"--opt {opt} is not KEY=VALUE.", do=f"`bcikit boards {board}` shows the settings of {board}.")
         settings[key.strip()] = value
-    source, gate = part("board", board).make(settings), Gate()
+    made = part("board", board)
+    if hasattr(made, "intend") and shown.electrodes:  # a simulated person wears what the task asks for
+        settings.setdefault("channels", "+".join(shown.electrodes))
+    source, gate = made.make(settings), Gate()
     if jump and source.live:
         raise WrongUse(f"{board} has a real person at it, who cannot be hurried.", do="Leave --jump out.")
     if source.live:

@@ -18,8 +18,8 @@ GROUP = "Decode"
 def command(
     data: str, root: str | None, decoder: str, protocol: str, classes: str | None, lengths: str | None, as_json: bool
 ) -> None:
-    """Bits a minute (causal) against the length of the window, and where each trial stops as soon as it is sure enough. How
-    sure that is, is chosen for each person on the others.
+    """Bits a minute (causal) against the length of the window, and where each trial stops as soon as it is sure enough: by
+    the stage `stopping` around the decoder, as it would run live. How sure that is, is chosen for each person on the others.
 
     \b
     bcikit windows --data ssvep-exo --root data/ssvep-exo --classes "13 Hz,21 Hz,17 Hz"
@@ -43,7 +43,9 @@ def command(
         click.echo(f"  {row['length_s']:5.2f} s  {row['accuracy']:8.3f}   {row['bits_per_minute']:8.1f}")
     its = said["stopping"]
     click.echo(f"  stops when sure: {its['length_s']:.2f} s, {its['accuracy']:.3f}, {its['bits_per_minute']:.1f} bits/min")
-    click.echo(f"  which is {said['ratio']:.2f} times the longest window's")
+    click.echo(
+        f"  which is {said['ratio']:.2f} times the longest window's; from the cue, {said['ratio_from_cue']:.2f} times"
+    )
     for who, one in its["per_subject"].items():
         told = f"{one['length_s']:.2f} s, {one['accuracy']:.3f}, {one['bits_per_minute']:.1f}"
         click.echo(f"    {who}: {told} (sure: {one['sure']:.2f})")

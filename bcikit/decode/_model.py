@@ -68,6 +68,8 @@ class Model:
             if at is None:
                 raise WrongUse("This model does not decode trials, so it has no window to repeat.")
             stages[at] = Window(length=stages[at].settings()["length"], hop=every)
+        elif hasattr(self.decoder, "growing"):
+            stages = [self.decoder.growing(s) if isinstance(s, Epoch) else s for s in stages]
         return stages
 
 

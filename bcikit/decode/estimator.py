@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..core.errors import WrongUse
+from ..core.find import parse
 from ..core.parts import Setting
 from ._decoder import Decoder, trained
-from ._kept import class_of
+from ._kept import MODULES, class_of
 
 SPD = ("classification", "clustering", "embedding", "regression", "tangentspace")  # modules of pyRiemann that take matrices
 
@@ -77,6 +78,17 @@ class Estimator(Decoder):
     def examples(cls) -> Iterator[Any]:
         yield trained(cls(chain=("pyriemann:Covariances(estimator=scm)", "pyriemann:MDM(metric=euclid)")))
         yield trained(cls(chain=("sklearn:StandardScaler", "sklearn:LogisticRegression(C=0.1)")))
+
+
+def named(text: str) -> Decoder:
+    """A decoder from the command line's text: a name with settings, or estimators (`pyriemann:MDM`), several joined by +.
+    Raises WrongUse for a stage that is none."""
+    if text.partition(":")[0] in MODULES:
+        return Estimator(chain=tuple(text.split("+")))
+    made = parse("stage", text)
+    if not isinstance(made, Decoder):
+        raise WrongUse(f"{made.part_name()} is a stage, but not one that learns.", do="`bcikit stages` lists all.")
+    return made
 
 
 def _flat(link: Any, X: np.ndarray) -> np.ndarray:

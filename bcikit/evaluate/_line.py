@@ -15,7 +15,7 @@ from ..core.pipeline import Pipeline, build
 from ..core.stream import Chunk, Recording
 from ..decode._decoder import Decoder
 from ..decode._defaults import DEFAULT
-from ..decode._kept import MODULES
+from ..decode.estimator import named
 from ..decode.foreign import Foreign
 from ..decode.sandbox import Sandbox
 from ..files.cards import Card
@@ -41,24 +41,20 @@ EIGHT = {
 }
 
 
-def decoder(text: str, card: Card) -> Decoder:
+def decoder(text: str | Decoder, card: Card) -> Decoder:
     """A decoder from the command line's text: `default`, a name with settings, or estimators (`pyriemann:MDM`), several
-    joined by +. What the card knows of the trials (rest, target, hz) is told to a decoder that asks and was not told."""
-    if text == "default":
-        if card.paradigm not in DEFAULT:
-            what = repr(card.paradigm) if card.paradigm else "a data set whose card names no paradigm"
-            raise WrongUse(f"There is no default decoder for {what}.", do="Name one: --decoder pyriemann:MDM")
-        text = DEFAULT[card.paradigm]
-    if text.partition(":")[0] in MODULES:
-        from ..decode.estimator import Estimator
-
-        return Estimator(chain=tuple(text.split("+")))
-    try:
-        made = parse("stage", text)
-    except NotConsented:  # it may not be loaded here
-        return Foreign(decoder=text)
-    if not isinstance(made, Decoder):
-        raise WrongUse(f"{made.part_name()} is a stage, but not one that learns.", do="`bcikit stages` lists all.")
+    joined by +; or one that was made. What the card knows of the trials (rest, target, hz) is told to a decoder that asks
+    and was not told."""
+    if isinstance(text, Decoder):
+        made, text = text, ""
+    else:
+        text = _default(card) if text == "default" else text
+        try:
+            made = named(text)
+        except NotConsented:  # it may not be loaded here
+            return Foreign(decoder=text)
+    if made.settings().get("around") == "default":
+        made.set_params(around=_default(card))
     told = {}
     for name in settings_of(type(made)):
         if name in card.trials and name not in ("events", "after", "length") and f"{name}=" not in text:
@@ -67,7 +63,14 @@ def decoder(text: str, card: Card) -> Decoder:
     return made.set_params(**told) if told else made
 
 
-def line(text: str, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool = False) -> Pipeline:
+def _default(card: Card) -> str:
+    if card.paradigm not in DEFAULT:
+        what = repr(card.paradigm) if card.paradigm else "a data set whose card names no paradigm"
+        raise WrongUse(f"There is no default decoder for {what}.", do="Name one: --decoder pyriemann:MDM")
+    return DEFAULT[card.paradigm]
+
+
+def line(text: str | Decoder, runs: Sequence[Run], stages: Sequence[str] = (), eight: bool = False) -> Pipeline:
     """The whole line for these runs. Channels are those that all of them have, in the order of the first."""
     its = runs[0].card
     last = decoder(text, its)

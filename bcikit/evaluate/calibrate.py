@@ -92,6 +92,7 @@ def _record(
         if seen is not None:
             seen.append(c.data)
             if sum(map(len, seen)) >= LOOK_S * loop.stream.rate:
+                _placed(loop.stream, task, say)
                 _looked(np.concatenate(seen), loop.stream, say, anyway)
                 seen = None
         if replays:
@@ -114,6 +115,17 @@ def _looked(x: np.ndarray, s: Stream, say: Callable[[str], None], anyway: bool) 
             f"The signal is too poor to learn from: {', '.join(bad)}.",
             "Electrodes do not touch, or the cable is off.",
             "`bcikit impedance` shows which; --anyway records nevertheless.",
+        )
+
+
+def _placed(s: Stream, task: Task, say: Callable[[str], None]) -> None:
+    """A word where the board has no electrode at places that the task's answer is seen at."""
+    there = {name.casefold() for name in s.names}
+    missing = [e for e in task.electrodes if e.casefold() not in there]
+    if missing:
+        say(
+            f"This task is seen best at {', '.join(task.electrodes)}; this board has none at {', '.join(missing)}."
+            " Move electrodes there, or expect less."
         )
 
 

@@ -21,11 +21,12 @@ from ..core.errors import WrongUse
 from ..core.pipeline import Pipeline
 from ..core.stream import Recording
 from ..decode._decoder import Decoder
+from ..decode.stopping import bits
 from ..preprocess.window import Window
 from ._line import looked_both_ways, parted
 from .data import Run
 from .protocols import FIRST, Cuts, Split, Trials, fit, splits
-from .statistics import DRAWS, bits
+from .statistics import DRAWS
 
 HOP_S = 0.1
 REST = ("rest", "idle", "nothing")  # classes that ask for no command, where the card does not say

@@ -201,13 +201,17 @@ def fit(line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], train: Trials, 
 
 
 def stepped(decoder: Decoder, cut: Cut, wanted: np.ndarray) -> np.ndarray:
-    """(wanted trials, classes): probabilities as the decoder gives them when it steps through trials of a run, its state
-    carried from one to the next. Folds that were shuffled are stepped in the order recorded. It may learn from the trials,
-    not from their labels; what it learns here it forgets."""
-    decoder = copy.copy(decoder)
+    """(wanted trials, classes): probabilities as the decoder gives them when it steps through trials of a run. Folds that
+    were shuffled are stepped in the order recorded."""
     order = np.sort(wanted)
+    return stepping(decoder, cut, order).data[np.searchsorted(order, wanted)]
+
+
+def stepping(decoder: Decoder, cut: Cut, order: np.ndarray) -> Recording:
+    """What the decoder says of these trials, its state carried from one to the next. It may learn from the trials, not from
+    their labels; what it learns here it forgets."""
+    decoder = copy.copy(decoder)
     s = cut.stream.but(rate=0.0, shape=cut.X.shape[1:])
     events = tuple(Event(k, "trial") for k in range(len(order)))
     trials = Recording(s, (Chunk(cut.X[order], 0, np.arange(len(order), dtype=float), events),))
-    p = Pipeline([decoder]).run(trials).data
-    return p[np.searchsorted(order, wanted)]
+    return Pipeline([decoder]).run(trials)

@@ -17,14 +17,6 @@ def accuracy(y: np.ndarray, p: np.ndarray) -> float:
     return float(_hits(y, p).mean())
 
 
-def bits(share: Any, classes: int) -> np.ndarray:
-    """Bits of one choice among `classes` that is right in this share, wrong ones alike: Wolpaw et al., IEEE Trans Rehabil
-    Eng 8:164, 2000, doi:10.1109/TNSRE.2003.814807. None at chance and below."""
-    p = np.clip(np.asarray(share, float), 1 / classes, 1)
-    wrong = np.where(p < 1, (1 - p) * np.log2(np.maximum(1 - p, 1e-300) / (classes - 1)), 0)
-    return np.maximum(np.log2(classes) + p * np.log2(p) + wrong, 0)
-
-
 def _hits(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(p).all(axis=1), np.argmax(p, axis=1), -1) == y
 

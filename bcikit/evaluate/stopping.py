@@ -1,8 +1,8 @@
 """How long a window must be: bits a minute against its length, and where each trial stops as soon as it is sure enough.
 
-For each length the decoder is trained and stepped anew on windows that begin alike, causally. A trial that stops when it is
-sure ends with the first window whose highest probability reaches a threshold, or with the longest. The threshold of a person
-is the one that gave the other people the most bits a minute: nothing of the person who is scored chooses it.
+For each length the decoder is trained and stepped anew on windows that begin alike, causally. Beside them stands the stage
+`stopping` around it, as it would run live. How sure is enough for a person is what gave the other people the most bits a
+minute: nothing of the person who is scored chooses it. One who is alone has what the stage learns on the training trials.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import WrongUse
+from ..core.pipeline import Pipeline
+from ..decode.stopping import SURE, Stopping, bits
 from ..ethics.gate import Gate
 from ._line import line
 from .data import Run, trials
 from .evaluate import only
-from .protocols import Cuts, score_subject
-from .statistics import arrays, bits
-
-SURE = np.concatenate([np.arange(0.3, 0.95, 0.05), [0.96, 0.97, 0.98, 0.99, 0.995]])
+from .protocols import Cuts, fit, score_subject, splits, stepping
+from .statistics import arrays
 
 
 def windows(
@@ -34,55 +33,83 @@ def windows(
     classes: Sequence[str] = (),
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
-    """{windows: [{length_s, accuracy, bits_per_minute}, ...], stopping: {accuracy, length_s, bits_per_minute, per_subject},
-    ratio: its bits a minute beside those of the longest window}. A choice takes as long as its window; waits before that are
-    the task's. lengths: s; without, eighths of the card's. Raises WrongUse, FileTrouble, NotConsented."""
+    """{windows: [{length_s, accuracy, bits_per_minute, from_cue}, ...], stopping: {the same, per_subject}, ratio and
+    ratio_from_cue: its bits a minute beside those of the longest window}. A choice takes as long as its window; from the
+    cue, what lies before that, too. lengths: s; without, eighths of the card's. Raises WrongUse, FileTrouble,
+    NotConsented."""
     runs = trials(data, root)
     runs = only(runs, classes) if classes else runs
     gate = Gate()
     for run in runs:
         gate.check("train", run.recording.stream.label)
     people = list(dict.fromkeys(r.subject for r in runs))
-    if len(people) < 2:
-        raise WrongUse("A threshold is chosen on other people.", f"{runs[0].card.name} holds {people[0]} alone here.")
-    whole = runs[0].epoch().length
+    whole, begin = runs[0].epoch().length, max(runs[0].epoch().after, 0.0)
     lengths = sorted(lengths) or [whole * k / 8 for k in range(2, 9)]
-    right: dict[str, list[np.ndarray]] = {who: [] for who in people}  # of each length, (trials,)
-    sure: dict[str, list[np.ndarray]] = {who: [] for who in people}
-    number = 0
+    told: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {who: [] for who in people}  # of each length: right, how sure
+    table, number = [], 0
     for done, length in enumerate(lengths):
         these = [_of_length(r, length) for r in runs]
         for who in people:
             own = these if protocol == "cross-subject" else [r for r in these if r.subject == who]
             pairs = [(s, *arrays(s)) for s in score_subject(line(decoder, own), own, who, protocol, "causal", Cuts())]
             number = len(pairs[0][0].classes)
-            p = np.concatenate([p for _, _, p in pairs])
-            right[who].append(np.argmax(p, axis=1) == np.concatenate([y for _, y, _ in pairs]))
-            sure[who].append(p.max(axis=1))
+            y, p = (np.concatenate(part) for part in zip(*((y, p) for _, y, p in pairs), strict=True))
+            told[who].append((p.argmax(axis=1) == y, p.max(axis=1)))
+        shares = [its[-1][0].mean() for its in told.values()]
+        rates, late = ([_rate(share, length + wait, number) for share in shares] for wait in (0.0, begin))
+        row = {"length_s": length, "accuracy": float(np.mean(shares)), "bits_per_minute": float(np.mean(rates))}
+        table.append({**row, "from_cue": float(np.mean(late))})
         if progress:
-            progress(done + 1, len(lengths), f"{length:g} s")
-    table = []
-    for k, length in enumerate(lengths):
-        told = [_rate(right[who][k].mean(), length, number) for who in people]
-        share = float(np.mean([right[who][k].mean() for who in people]))
-        table.append({"length_s": length, "accuracy": share, "bits_per_minute": float(np.mean(told))})
-    at = np.array([[_stopped(right[w], sure[w], lengths, s, number) for s in SURE] for w in people])  # (people, SURE, 3)
-    chosen = [int(np.delete(at[:, :, 2], i, axis=0).mean(axis=0).argmax()) for i in range(len(people))]
-    mine = at[np.arange(len(people)), chosen]
-    share, took, rate = mine.mean(axis=0)
-    keys = ("accuracy", "length_s", "bits_per_minute")
-    per = {
-        who: {"sure": float(SURE[c]), **dict(zip(keys, map(float, m), strict=True))}
-        for who, c, m in zip(people, chosen, mine, strict=True)
-    }
+            progress(done + 1, len(lengths) + 1, f"{length:g} s")
+    per = {}
+    for who in people:
+        own = runs if protocol == "cross-subject" else [r for r in runs if r.subject == who]
+        own = [_of_length(r, lengths[-1]) for r in own]
+        others = [np.array([_rate(*_stopped(told[o], lengths, s), number) for s in SURE]) for o in people if o != who]
+        sure = float(SURE[np.mean(others, axis=0).argmax()]) if others else 0.0
+        shares = [length / lengths[-1] for length in lengths]
+        its = line(Stopping(around=decoder, shares=tuple(shares), sure=round(sure, 4)), own)
+        right, took = stopped(its, own, who, protocol)
+        share, seconds = float(np.mean(right)), float(np.mean(took))
+        from_gaze, from_cue = (_rate(share, seconds + wait, number) for wait in (0.0, begin))
+        per[who] = {"sure": sure, "accuracy": share, "length_s": seconds, "bits_per_minute": from_gaze, "from_cue": from_cue}
+    mean = {k: float(np.mean([one[k] for one in per.values()])) for k in table[0]}
     return {
         "data": runs[0].card.name,
         "protocol": protocol,
         "decoder": decoder,
         "windows": table,
-        "stopping": {"accuracy": float(share), "length_s": float(took), "bits_per_minute": float(rate), "per_subject": per},
-        "ratio": float(rate / max(table[-1]["bits_per_minute"], 1e-9)),
+        "stopping": {**mean, "per_subject": per},
+        "ratio": mean["bits_per_minute"] / max(table[-1]["bits_per_minute"], 1e-9),
+        "ratio_from_cue": mean["from_cue"] / max(table[-1]["from_cue"], 1e-9),
     }
+
+
+def stopped(its: Pipeline, runs: Sequence[Run], subject: str, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of each test trial whether a line that ends with `stopping` told it right, and how long it looked (s)."""
+    cuts = Cuts()
+    cut = [cuts.of(its, run, "causal") for run in runs]
+    right, took = [], []
+    for split in splits(protocol, "causal", runs, subject, [c.y for c in cut]):
+        decoder = fit(its, runs, cut, split.train, runs[0].card.trials.get("scored"))
+        for i, wanted in split.test.items():
+            out = stepping(decoder, cut[i], wanted)
+            seconds = {e.index: float(e.value) for e in out.events if e.name == "stopped"}
+            for k, p in enumerate(out.data):
+                if cut[i].y[wanted[k]] in decoder.classes_ and k in seconds:
+                    right.append(decoder.classes_[np.argmax(p)] == cut[i].y[wanted[k]])
+                    took.append(seconds[k])
+    return np.array(right), np.array(took)
+
+
+def _stopped(told: Sequence[tuple[np.ndarray, np.ndarray]], lengths: Sequence[float], sure: float) -> tuple[float, float]:
+    """Accuracy and mean length of trials that stop with the first window that is sure, or with the last; told: of each
+    length (trials,) whether it was right, and its highest probability."""
+    enough = np.array([top for _, top in told]) >= sure
+    enough[-1] = True
+    stop = enough.argmax(axis=0)
+    right = np.array([hits for hits, _ in told])[stop, np.arange(len(stop))]
+    return float(right.mean()), float(np.array(lengths)[stop].mean())
 
 
 def _of_length(run: Run, length: float) -> Run:
@@ -91,14 +118,3 @@ def _of_length(run: Run, length: float) -> Run:
 
 def _rate(share: float, seconds: float, classes: int) -> float:
     return float(bits(share, classes)) * 60 / seconds
-
-
-def _stopped(
-    right: Sequence[np.ndarray], sure: Sequence[np.ndarray], lengths: Sequence[float], threshold: float, classes: int
-) -> tuple[float, float, float]:
-    """Accuracy, mean length and bits a minute of trials that stop when they are sure."""
-    enough = np.array(sure) >= threshold  # (lengths, trials)
-    enough[-1] = True
-    stop = enough.argmax(axis=0)
-    share, took = np.array(right)[stop, np.arange(len(stop))].mean(), np.array(lengths)[stop].mean()
-    return float(share), float(took), _rate(share, took, classes)

@@ -46,13 +46,14 @@ class Epoch(Past):
         self.meanings = dict(pairs)
         if len(self.meanings) < len(pairs) or not pairs:
             raise WrongUse("epoch:events names an event twice, or none.", f"It is {'+'.join(self.events) or 'empty'}.")
-        self.lags = max(round(self.length * s.rate), 1)
-        self.need = self.lags + round(LATE_S * s.rate)
+        self.whole = max(round(self.length * s.rate), 1)
+        self.pieces: tuple[int, ...] = (self.whole,)  # samples of a trial with which it comes
+        self.need = self.whole + round(LATE_S * s.rate)
         self.forget(s)
-        self._open: list[list[int]] = []  # of each trial to come: its first sample, and the sample it was known at
+        self._open: list[list[int]] = []  # of what is to come: its first sample, the one it was known at, how many
         self._known = self._given = 0  # trials
         self._row = 0  # the sample that the last trial was given at
-        return s.but(rate=0.0, shape=(*s.shape, self.lags), delay=s.delay + (self.lags - 1) / 2 / s.rate)
+        return s.but(rate=0.0, shape=(*s.shape, self.whole), delay=s.delay + (self.whole - 1) / 2 / s.rate)
 
     def meaning(self, e: Event) -> str | None:
         """What trial the event opens, or None."""
@@ -66,12 +67,14 @@ class Epoch(Past):
         events = tuple(self._entered(e, c.first) for e in sorted(c.events, key=lambda e: max(e.index, c.first)))
         trials, given, rows = [], self._given, []
         while self._open:
-            begin, known = self._open[0]
-            row = max(begin + self.lags - 1, known, self._row)
+            begin, known, lags = self._open[0]
+            row = max(begin + lags - 1, known, self._row)
             if row >= c.end:
                 break
             lost = begin < max(self._begin, row - (self.need - 1))
-            trials.append(np.full(self.out.shape, np.nan) if lost else past[begin - first : begin - first + self.lags].T)
+            trials.append(trial := np.full(self.out.shape, np.nan, x.dtype))
+            if not lost:
+                trial[:, :lags] = past[begin - first : begin - first + lags].T
             rows.append(max(row - c.first, 0))
             self._open, self._row, self._given = self._open[1:], row, self._given + 1
         y = np.array(trials, x.dtype).reshape(-1, *self.out.shape)
@@ -81,9 +84,10 @@ class Epoch(Past):
         meaning = self.meaning(e)
         if meaning is None:
             return Event(self._known - 0.5, e.name, e.value, e.uncertainty)
-        self._open.append([math.floor(e.index + self.after * self.into.rate + 0.5), max(math.floor(e.index), first)])
-        self._known += 1
-        return Event(self._known - 1, meaning, e.value, e.uncertainty)
+        begin, known = math.floor(e.index + self.after * self.into.rate + 0.5), max(math.floor(e.index), first)
+        self._open += [[begin, known, lags] for lags in self.pieces]
+        self._known += len(self.pieces)
+        return Event(self._known - len(self.pieces), meaning, e.value, e.uncertainty)
 
     def gap(self, seconds: float) -> None:
         """Trials go on being counted; those that it interrupts are lost."""

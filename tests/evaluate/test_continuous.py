@@ -9,9 +9,9 @@ import pytest
 
 from bcikit.cli.main import main
 from bcikit.core.errors import WrongUse
+from bcikit.decode.stopping import bits
 from bcikit.evaluate.continuous import Rule, Watched, commanded, summary
 from bcikit.evaluate.evaluate import evaluate
-from bcikit.evaluate.statistics import bits
 
 MDM = "pyriemann:MDM"
 

@@ -16,6 +16,8 @@ from bcikit.files.read import read
 from bcikit.tasks.cued._board import Cued
 from bcikit.tasks.cued._task import names, task
 
+MDM = "pyriemann:MDM"
+
 
 @pytest.mark.parametrize("name", names())
 def test_a_task_shows_every_class_as_often_and_the_card_knows_all_its_cues(name):
@@ -110,6 +112,16 @@ def test_a_simulated_person_calibrates_and_the_recording_replays_to_the_same_mod
     assert "holds a calibration already" in capsys.readouterr().err
     live = ["stream", "--board", "synthetic", "--opt", "channels=O1+O2+C3+C4", "--opt", "script=closed:8"]
     assert main([*live, "--decode", str(first / "model"), "--decode-every", "0.5", "--seconds", "0.5", "--json"]) == 0
+
+
+def test_flashes_are_recorded_where_their_wave_is_and_other_electrodes_are_warned_of(tmp_path, capsys):
+    args = ["calibrate", "--task", "p300", "--board", "synthetic", "--trials", "3", "--jump", "--json", "--decoder", MDM]
+    assert main([*args, "--out", str(tmp_path / "asked")]) == 0
+    assert not any("seen best" in s.get("said", "") for s in lines(capsys))
+    assert read(tmp_path / "asked" / "recording.xdf").stream.names == ("Fz", "Cz", "Pz", "Oz", "P3", "P4", "PO7", "PO8")
+    assert main([*args, "--opt", "channels=Fp1+Fp2+Cz+O1", "--out", str(tmp_path / "own")]) == 0
+    warned = next(s["said"] for s in lines(capsys) if "seen best" in s.get("said", ""))
+    assert "none at Fz, Pz, Oz, P3, P4, PO7, PO8" in warned and "Move electrodes" in warned
 
 
 def test_a_poor_signal_is_not_learnt_from_unless_wanted(tmp_path, capsys):

@@ -36,6 +36,7 @@ class Task:
 
     paradigm: ClassVar[str] = ""
     decoder: ClassVar[str] = "default"
+    electrodes: ClassVar[tuple[str, ...]] = ()  # where what it shows is seen best; a simulated board has them
     about: ClassVar[str] = ""
 
     def classes(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class Flashes(Task):
     rounds: int = 5
 
     paradigm = "p300"
+    electrodes = ("Fz", "Cz", "Pz", "Oz", "P3", "P4", "PO7", "PO8")
     about = "Count silently how often the letter that is named lights up."
 
     def classes(self) -> tuple[str, ...]:
