@@ -125,7 +125,8 @@ def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 def _over(draws: list[np.ndarray]) -> np.ndarray:
     """The mean over splits; one whose draw left no trial of a class has no say."""
-    return np.nanmean(draws, axis=0)
+    there = np.isfinite(draws)
+    return np.where(there, draws, 0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)
 
 
 def _mean(values: Any) -> float:

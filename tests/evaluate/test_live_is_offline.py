@@ -24,7 +24,8 @@ def test_the_law_of_any_cut_holds_for_every_stage_and_decoder_with_no_exception(
     """The law itself is tests/test_laws.py::test_stage and test_any_cut_that_hypothesis_finds; here: nobody is left out."""
     seen = {name: list(cases(cls)) for name, cls in STAGES.items()}
     left_out = [name for name, its in seen.items() for case in its if "any_cut_same_bytes" in case.stage.exempt]
-    unseen = [name for name, its in seen.items() if not its]
+    made = [name for name, cls in STAGES.items() if issubclass(cls, Pipeline)]  # of other stages: of a model's, of a line's
+    unseen = [name for name, its in seen.items() if not its and name not in made]
     networks = [name for name in unseen if ".decode.deep." in STAGES[name].__module__]
     assert not left_out and unseen == ([] if DEEP else networks)
     assert len(DECODERS) >= 4 and len(STAGES) > 30
