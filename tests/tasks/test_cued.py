@@ -137,7 +137,7 @@ def test_a_poor_signal_is_not_learnt_from_unless_wanted(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "O2 flat, Pz flat" in said and "--anyway" in said and "1 of 3 channels good" in said
     assert main([*args, "--anyway", "--out", str(tmp_path / "b")]) == 2
-    assert "given 0 trials" in capsys.readouterr().err
+    assert "No trial is in the recordings of me" in capsys.readouterr().err
 
 
 def test_a_live_person_must_have_agreed_and_cannot_be_hurried(tmp_path, capsys):
