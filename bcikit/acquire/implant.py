@@ -43,6 +43,7 @@ class Implant(Board):
     """
 
     live = False
+    label = SIMULATED
 
     array: Annotated[str, Setting("kind of array", choices=ARRAYS)] = "utah"
     n: Annotated[int, Setting("electrodes: 96 on a Utah array, 16 on a thread, 1,024 on a film", low=32, high=16384)] = 1024
@@ -97,7 +98,7 @@ class Implant(Board):
             float(self.rate),
             tuple(Channel(f"e{k + 1}", kind, "µV", (p[0], p[1], p[2])) for k, p in enumerate(made.places.tolist())),
             scale=fact("scale"),
-            label=SIMULATED,
+            label=self.label,
             info={"model": "simulated implant", "units": made.neurons.count, **self.settings()},
         )
 

@@ -28,6 +28,7 @@ class Rendered(Board):
     `pace` times as fast as real time, or at once where `pace` is 0; a late reader catches up, and nothing is lost."""
 
     live = False
+    label = SIMULATED
 
     n: Annotated[int, Setting("channels", low=1, high=65536)] = 1024
     rate: Annotated[float, Setting("sampling rate", "Hz", low=1000, high=100_000)] = 30_000.0
@@ -62,7 +63,7 @@ class Rendered(Board):
     @property
     def stream(self) -> Stream:
         names = tuple(Channel(f"e{i + 1}", "broadband") for i in range(self.n))
-        return Stream("simulated broadband", self.rate, names, scale=SCALE, label=SIMULATED, info=self.settings())
+        return Stream("simulated broadband", self.rate, names, scale=SCALE, label=self.label, info=self.settings())
 
     # -- the board
 

@@ -47,6 +47,7 @@ class Synthetic(Board):
     """
 
     live = False
+    label = SIMULATED
 
     rate: Annotated[float, Setting("sampling rate", "Hz", low=80, high=4000)] = 250.0
     n: Annotated[int, Setting("number of channels, where they are not named", low=1, high=len(ORDER))] = 8
@@ -108,7 +109,7 @@ class Synthetic(Board):
             "simulated EEG",
             self.rate,
             tuple(Channel(name, "eeg", "µV", position(name)) for name in self._names),
-            label=SIMULATED,
+            label=self.label,
             info={"model": "simulated person", "reference": "linked ears", **self.settings()},
         )
 

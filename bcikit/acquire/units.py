@@ -34,6 +34,7 @@ class Units(Board):
     `show` is called. The same settings and intentions give the same bytes. An intention holds from the bin to come."""
 
     live = False
+    label = SIMULATED
 
     n: Annotated[int, Setting("channels, a unit each", low=1, high=16384)] = 192
     bin_s: Annotated[float, Setting("length of a bin", "s", low=0.005, high=0.2)] = 0.02
@@ -60,7 +61,7 @@ class Units(Board):
         channels = [Channel(f"u{k + 1}", "spikes", "count") for k in range(self.n)]
         channels += [Channel(name, "position", "width") for name in SCREEN]
         facts = {"model": "simulated implant, binned counts", **self.settings()}
-        return Stream("simulated units", 1 / self.bin_s, tuple(channels), label=SIMULATED, info=facts)
+        return Stream("simulated units", 1 / self.bin_s, tuple(channels), label=self.label, info=facts)
 
     def read(self, timeout: float = 0.1) -> Chunk | None:
         if self._neurons is None:

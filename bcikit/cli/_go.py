@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 def go(session: Session, trail: Path | None = None) -> None:
     """Run a session until the board ends, its seconds have passed, or somebody ends it. trail: a folder for what explains
     each of its commands."""
+    from ._tried import stops_tried
+
     board, line, gate = session.board, Pipeline(session.stages), Gate()
+    stops_tried(gate, session)
     if board.live:
         kinds = [sink.kind for sink, _ in session.sinks] + (["record"] if trail else [])
         board.label = allowed(gate, session.subject, kinds)

@@ -15,6 +15,7 @@ from ..core.errors import BciError, FileTrouble, WrongUse
 from ..core.parts import Stage
 from ..core.pipeline import Pipeline, build
 from ..core.stream import Stream
+from ..ethics.manifest import use
 from ..preprocess.epoch import Epoch
 from ..preprocess.pick import Pick
 from ..preprocess.window import Window
@@ -102,6 +103,7 @@ def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[
     channels = [{"name": c.name, "kind": c.kind, "unit": c.unit, "position": c.position} for c in trained_on.channels]
     said = {
         "format": FORMAT,
+        "use": use(trained_on.label),
         "rate_hz": trained_on.rate,
         "channels": channels,
         **about,

@@ -39,6 +39,11 @@ class Outward(Moved):
         path = Path(self.limits).expanduser() if self.limits else _limits.packaged(self.part_name())
         self.takes = self.spec = spec_of(_limits.read(path))  # type: ignore[misc]
 
+    @property
+    def real(self) -> bool:
+        """It moves something in the world: the Gate wants its stop tried first."""
+        return self._address() != DRY
+
     def _address(self) -> str:
         raise NotImplementedError
 

@@ -14,6 +14,7 @@ from ..acquire import _lsl
 from ..core.errors import DeviceTrouble, WrongUse
 from ..core.parts import Setting, Sink
 from ..core.stream import Chunk, Event, Stream
+from ..ethics.manifest import use
 
 HELD_S = 60  # what liblsl holds for a receiver that is slow
 
@@ -50,6 +51,7 @@ class Lsl(Sink):
         self._offset = _lsl.offset()
         self._scale = None if s.scale is None else np.asarray(s.scale, np.float32)
         facts = {"version": __version__, "stream": s.name, "delay_s": f"{s.delay:g}", "simulated": str(s.label.simulated)}
+        facts["use"] = use(s.label)
         try:
             info = lsl.StreamInfo(self.name, kind, len(s.channels), s.rate, "float32", source)
             _lsl.metadata(info, s.channels, facts)

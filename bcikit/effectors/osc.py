@@ -10,13 +10,15 @@ import numpy as np
 from ..core.errors import WrongUse
 from ..core.parts import Setting, Sink
 from ..core.stream import Chunk, Stream
+from ..ethics.manifest import use
 
 
 @dataclass(eq=False)
 class Osc(Sink):
     """Each row becomes one message, ADDRESS/STREAM with a float for each channel; a decision goes as its word. Each event
-    becomes ADDRESS/event with its name and value. `safe` is ADDRESS/safe. UDP: nobody is waited for, and what gets lost is
-    lost; so nothing that moves near a person is driven by it. It leaves the machine, or may: the Gate asks for `network`."""
+    becomes ADDRESS/event with its name and value. `safe` is ADDRESS/safe; ADDRESS/use, sent first, says for what it may be
+    used. UDP: nobody is waited for, and what gets lost is lost; so nothing that moves near a person is driven by it. It
+    leaves the machine, or may: the Gate asks for `network`."""
 
     kind: ClassVar[str] = "network"
 
@@ -41,6 +43,7 @@ class Osc(Sink):
         except OSError as error:
             raise WrongUse(f"osc cannot find {self.host}.", f"{error.strerror}.") from error
         self._to = f"{self.address}/{'_'.join(s.name.split())}"
+        self._say(f"{self.address}/use", [use(s.label)])
 
     def send(self, c: Chunk) -> None:
         words = self.stream.alphabet

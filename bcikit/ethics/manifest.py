@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..core.errors import WrongUse, nearest
+from ..core.label import Label
 
 LOCAL = ("view", "record", "effector", "train")
 LEAVING = ("lsl", "network", "export", "model")  # a model file carries what was learnt of a person, and is made to travel
@@ -92,6 +93,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "effector": EFFECTORS,
     "technique": TECHNIQUES,
 }
+
+
+def use(label: Label) -> str:
+    """For what data with this label may be used, in words: it stands on every decision that goes out, model and report."""
+    may = "a simulation" if label.simulated else f"for {', '.join(sorted(label.purposes))}" if label.purposes else ""
+    medical = "" if "clinical" in label.purposes else "not for medical purposes"
+    return "; ".join(said for said in (may, medical) if said)
+
 
 OBLIGATIONS = {
     "consent": "every person's consent for each purpose and sink",

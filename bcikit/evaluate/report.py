@@ -82,8 +82,8 @@ def _head(result: Mapping[str, Any]) -> str:
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
         f"<p class='dim'>{people}. Score: {html.escape(result['metric'])}. <b>Causal</b> is what a"
         " person gets: filters that look back only, state carried from trial to trial. <b>Offline</b> is what papers"
-        " score: filters that look both ways, trials shuffled where papers shuffle them. Intervals are 95 %.</p>"
-        + (f"<p class='bad'>{said}</p>" if leaky else "")
+        " score: filters that look both ways, trials shuffled where papers shuffle them. Intervals are 95 %."
+        " For research; not for medical purposes.</p>" + (f"<p class='bad'>{said}</p>" if leaky else "")
     )
 
 

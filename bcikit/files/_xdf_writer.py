@@ -28,6 +28,7 @@ from .. import __version__
 from ..core.errors import BciError, FileTrouble, WrongUse
 from ..core.stream import Chunk, Event, Stream
 from ..ethics import keys
+from ..ethics.manifest import use
 from ._xdf import BORDER, BOUNDARY, FILE, FOOTER, HEADER, MAGIC, OFFSET, SAMPLES, chunk, packed, packed_texts, xml
 from .sealed import Plain, Sealed
 
@@ -124,7 +125,7 @@ class Writer:
                 f"{path} cannot be written.", f"{error.strerror}.", "Name a file in a folder of yours."
             ) from error
         facts = {"version": "1.0", **({"datetime": when} if when else {}), "writer": f"bcikit {__version__}"}
-        own = {"bcikit": __version__, "stream": described(stream), "about": about or {}}
+        own = {"bcikit": __version__, "stream": described(stream), "about": about or {}, "use": use(stream.label)}
         kind = next((TYPES[c.kind] for c in stream.channels if c.kind in TYPES), "Signal" if stream.rate else "Decisions")
         desc: dict[str, Any] = {
             "synchronization": {"can_drop_samples": "true"}

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from ..core.parts import Report
 from ..core.stream import Stream
+from ..ethics.manifest import use
 from ._view import SILENT, View
 
 SAID = ("probability", "decision", "velocity", "position")  # kinds of which the newest value is told
@@ -32,6 +33,7 @@ class Jsonl(View):
         dropped     {sink: chunks it was too slow for}
         note        what the board has to say
         simulated   true where no person stands behind it
+        use         for what it may be used, in words
         channels    [{name, unit, rms, quality}] of the newest second: rms about the mean; quality good, mains, noisy,
                     flat, railed or nan, judged on the board's signal. null while no data come. What decoders and
                     mappers say (probability, decision, ...) has its newest value, too
@@ -82,6 +84,7 @@ class Jsonl(View):
             "dropped": dict(r.dropped),
             "note": s.note,
             "simulated": self.stream.label.simulated,
+            "use": use(self.stream.label),
             "channels": [
                 {
                     "name": c.name,

@@ -60,13 +60,14 @@ def test_osc_reaches_a_peer_and_waits_for_nobody():
             osc.safe()
             permit.close()
         end = time.monotonic() + 5
-        while len(heard) < 6 and time.monotonic() < end:
+        while len(heard) < 8 and time.monotonic() < end:
             time.sleep(0.01)
         server.shutdown()
         thread.join()
     assert sorted(heard) == sorted([
         ("/bcikit/cursor_velocity", (0.25, -1.5)), ("/bcikit/event", ("hit", 3)), ("/bcikit/safe", (1,)),
         ("/bcikit/decision", ("right",)), ("/bcikit/decision", ("rest",)), ("/bcikit/safe", (1,)),
+        *[("/bcikit/use", ("a simulation; not for medical purposes",))] * 2,
     ])  # fmt: skip
     for _ in range(3):  # nobody listens any more
         permit = OpenGate().open(Osc(port=port), VELOCITY)

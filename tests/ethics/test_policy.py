@@ -14,7 +14,7 @@ from bcikit.cli import main as cli
 from bcikit.ethics.consent import Consent, Facts
 from bcikit.ethics.gate import Gate
 from bcikit.ethics.judge import judge
-from bcikit.ethics.manifest import LEAVING, LOCAL, OBLIGATIONS, SINKS, WORDS, Manifest, classify
+from bcikit.ethics.manifest import LEAVING, LOCAL, OBLIGATIONS, SINKS, WORDS, Manifest, classify, use
 from bcikit.ethics.policy import Policy, parsed
 from bcikit.ethics.redlines import RED_LINES, Ask, Grant, crossed
 
@@ -281,6 +281,19 @@ def test_what_acts_opens_only_after_its_stop_was_exercised():
         gate.check("effector", S1)
     gate.stop_exercised()
     gate.check("effector", S1)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (S1, "for research; not for medical purposes"),
+        (replace(S1, purposes=frozenset({"clinical"})), "for clinical"),
+        (Label(simulated=True), "a simulation; not for medical purposes"),
+        (Label(), "not for medical purposes"),
+    ],
+)
+def test_for_what_it_may_be_used_is_said(label, said):
+    assert use(label) == said
 
 
 # -- nonsense
