@@ -54,7 +54,8 @@ class Adaptive(Decoder):
 
     def seen(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         """One trial (*shape) -> its (features,), and (classes,) log odds by other means, which do not adapt and weigh less
-        as trials come, or 0. May use and change the state of the stream."""
+        as trials come, or 0. A decision is the mean of both, in which the latter count `other_` times (else it would seem
+        the less sure, the more was learnt). May use and change the state of the stream."""
         raise NotImplementedError
 
     def structured(self, S: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ class Adaptive(Decoder):
         self.share_ = count / count.sum()
         self.trust_ = float(self.prior if len(np.unique(groups)) > 1 else max(self.prior, len(F)))
         self.past_, self.beside_ = np.empty((0, F.shape[1]), np.float32), np.empty((0, len(count)))
-        self.known_ = np.empty(0, int)
+        self.known_, self.other_ = np.empty(0, int), 0.0
         self.worse_, self.undone_ = 0.0, 0
         self.solve(self.base_means_, self.base_cov_)
         self.first_weights_, self.first_bias_ = self.weights_, self.bias_
@@ -81,8 +82,13 @@ class Adaptive(Decoder):
 
     def log_odds(self, f: np.ndarray, beside: np.ndarray | float) -> np.ndarray:
         """(..., features), (..., classes) -> (..., classes)"""
+        return f @ self.weights_.T + self.bias_ + beside * self.left
+
+    @property
+    def left(self) -> float:
+        """What is left of the weight of what does not adapt."""
         n = 0 if self.update == "center" else len(self.past_)
-        return f @ self.weights_.T + self.bias_ + beside * (self.trust_ / (self.trust_ + n))
+        return self.trust_ / (self.trust_ + n)
 
     # -- the stage
 
@@ -101,7 +107,8 @@ class Adaptive(Decoder):
     def decide(self, x: np.ndarray) -> np.ndarray:
         self._trial, beside = self.seen(x)
         self._beside = np.zeros(len(self.classes_)) + beside
-        return softmax(self.log_odds(self._trial, self._beside))
+        other = self.other_ * self.left
+        return softmax((self.log_odds(self._trial, 0.0) + other * self._beside) / (1 + other))
 
     def adapt(self, event: Event) -> None:
         if self._trial is None:

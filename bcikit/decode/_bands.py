@@ -16,7 +16,7 @@ from ..preprocess.highpass import Highpass
 from . import _riemann as riemann
 from ._decoder import Decoder
 
-FAR = 1.5  # times the farthest trial of training: so far no run's first trial lies whose electrodes are as they were
+FAR = 1.0  # e times louder or softer: farther than what a person does, nearer than the next gain of an amplifier
 
 
 @dataclass(eq=False)
@@ -27,9 +27,12 @@ class Bands(Decoder):
     A trial's bands are filtered causally within it; each band's covariance (OAS) is recentred: whitened by the mean of its
     run's trials so far, beginning with the mean of the runs that it learnt from; the scores lose their mean likewise. The
     mean of those runs counts as many trials as the differences between them tell (the variance of trials within a run
-    beside theirs), and `prior` at most; and for nothing, where a run's first trial lies half as far again from it as any
-    trial of training lay from its run's mean: a gain has changed. That needs no label (Zanini et al., IEEE Trans Biomed Eng
-    65:1107, 2018, doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
+    beside theirs), and `prior` at most. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
+    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
+
+    A trial that is e times louder or softer than the mean, by the median of its channels, tells of another gain: the mean
+    is brought to it. A channel that is so much louder than the others should have it is brought down; one so much softer
+    is dead, and taken to be what the others and the mean let expect.
     """
 
     order = 1
@@ -94,7 +97,6 @@ class Bands(Decoder):
         for k, M, level in zip(runs, means, levels, strict=True):
             T[k] = riemann.tangent(C[k], riemann.whitener(M)).reshape(len(k), -1)
             S[k] -= level
-        self.far_ = FAR * float(np.sqrt((T**2).sum(axis=1)).max())
         self.center_, self.level_ = riemann.mean(means), levels.mean(axis=0)
         self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), np.maximum(S.std(axis=0), 1e-12)
         apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
@@ -113,18 +115,34 @@ class Bands(Decoder):
         return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), self.prior))
 
     def prepare(self, s: Stream) -> None:
-        self._begun = False
         self._means, self._level, self._count = self.center_.copy(), self.level_.copy(), self.worth_.copy()
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         C, S = self.features(x[None])
-        if not self._begun and np.sqrt((riemann.tangent(C[0], riemann.whitener(self._means)) ** 2).sum()) > self.far_:
-            self._count[0] = 0.0
-        self._begun = True
         self._count += 1
-        self._means = riemann.between(self._means, C[0], 1 / self._count[0])
+        M, its = believable(self._means, C[0])
+        self._means = riemann.between(M, its, 1 / self._count[0])
         self._level += (S[0] - self._level) / self._count[1]
-        T = riemann.tangent(C[0], riemann.whitener(self._means)).ravel()
+        T = riemann.tangent(its, riemann.whitener(self._means)).ravel()
         z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self._level) / self.scale_] + self.bias_
         e = np.exp(z - z.max())
         return e / e.sum()
+
+
+def believable(M: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and a trial, both (bands, channels, channels), brought to one gain, and the trial's channels to theirs."""
+    gain = np.log(np.diagonal(C, axis1=1, axis2=2) / np.diagonal(M, axis1=1, axis2=2)).mean(axis=0) / 2
+    all_of_it = float(np.median(gain))
+    if abs(all_of_it) > FAR:
+        M = M * np.exp(2 * all_of_it)
+    gain = gain - all_of_it
+    down = np.exp(np.where(gain > FAR, -gain, 0.0))
+    C, dead = down[:, None] * C * down, gain < -FAR
+    if not dead.any():
+        return M, C
+    d, rest = np.flatnonzero(dead), np.flatnonzero(~dead)
+    of = M[:, d[:, None], rest] @ np.linalg.inv(M[:, rest[:, None], rest])  # what the rest tells of a dead channel
+    cross = of @ C[:, rest[:, None], rest]
+    C[:, d[:, None], rest], C[:, rest[:, None], d] = cross, cross.swapaxes(1, 2)
+    C[:, d[:, None], d] = M[:, d[:, None], d] + (cross - M[:, d[:, None], rest]) @ of.swapaxes(1, 2)
+    return M, C

@@ -118,13 +118,24 @@ def test_xdawn_tangent_scores_as_pyriemann_does():
     assert a > 0.8 and a > b - 0.03
 
 
-def test_both_opinions_are_added():
+def test_a_decision_is_the_mean_of_both_opinions():
     X, y = flashes()
     both = Flashes(smooth=0.02, update="none").fit(X, y, stream=S)
     one = ToeplitzLda(smooth=0.02).fit(X, y, stream=S)
     other = XdawnTangent(smooth=0.02).fit(X, y, stream=S)
     odds = [np.diff(np.log(d.predict_proba(X)), axis=1)[:, 0] for d in (both, one, other)]
-    np.testing.assert_allclose(odds[0], odds[1] + odds[2], atol=1e-6)
+    np.testing.assert_allclose(odds[0], (odds[1] + odds[2]) / 2, atol=1e-6)
+
+
+def test_opinions_are_weighed_on_people_left_out_and_the_one_that_adapts_takes_over():
+    X, y = flashes(400, size=2)
+    noise = np.random.default_rng(9).normal(0, 5, X.shape)
+    groups = np.repeat([0, 1], 200)
+    weighs = Flashes(prior=40, every=10).fit(X + noise, y, stream=S, groups=groups)
+    assert 0.1 <= weighs.other_ <= 10.0 and weighs.other_ != 1.0
+    assert weighs.left == 1.0
+    weighs.past_, weighs.beside_ = np.zeros((120, weighs.past_.shape[1]), np.float32), np.zeros((120, 2))
+    assert weighs.left == 40 / 160
 
 
 def test_a_jump_of_an_electrode_costs_little():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ...core.parts import Setting
 from .._decoder import trained
+from .._folds import weighed
 from ._erp import flat
 from ._xdawn import learnt, log_odds
 from .toeplitz_lda import ToeplitzLda
@@ -19,7 +21,8 @@ FILTERS, STRENGTH = 4, 1.0
 
 @dataclass(eq=False)
 class Flashes(ToeplitzLda):
-    """The log odds of block-Toeplitz LDA and of xDAWN covariances in tangent space, added.
+    """The mean of two opinions, the log odds of block-Toeplitz LDA and of xDAWN covariances in tangent space. Learnt from
+    several runs or people, they are weighed on those left out: the latter tells more of people whom it did not see.
 
     Of a new person it learns by itself: the LDA adapts by expectation-maximisation over past flashes (`update`), and the
     tangent space, which does not, counts less as they come.
@@ -31,7 +34,19 @@ class Flashes(ToeplitzLda):
 
     def begun(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
         super().begun(X, y, groups)
-        self.xdawn_ = learnt(X, y, min(FILTERS, X.shape[1]), STRENGTH)
+        filters = min(FILTERS, X.shape[1])
+        self.xdawn_, self.other_ = learnt(X, y, filters, STRENGTH), 1.0
+        if len(np.unique(groups)) < 2:
+            return
+
+        def opinions(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            lda = copy.copy(self)
+            super(Flashes, lda).begun(X[train], y[train], groups[train])
+            own = lda.log_odds(flat(X[test]), 0.0)
+            return np.column_stack([own[:, 1] - own[:, 0], log_odds(learnt(X[train], y[train], filters, STRENGTH), X[test])])
+
+        (own, other), _ = weighed(opinions, y, groups)
+        self.other_ = float(np.clip(other / max(own, 1e-3), 0.1, 10.0))
 
     def seen(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         z = self.tame(x)[None]
