@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..decode.kinematics.click import Click, closer
+from ..decode.kinematics.click import Click, Presses, closer, may_close
 from ..decode.kinematics.steering import Steering
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.world import World
-
-SURE = 0.9  # of a click, when it is taken for one
-AGAIN_S = 0.25  # no second click within it
-MAYBE, NEVER = 0.3, 0.002  # that the hand is closed in a bin on target, and off it: while calibrating
 
 
 @dataclass
@@ -56,7 +52,7 @@ class Many:
         world.people.learn(self.speed[:, 0], 0.0 if noiseless else 0.5)
         self.velocity = np.zeros((len(decoders), 2))
         self.clicks: list[Click] = []
-        self.shut, self.since = np.zeros(len(decoders)), np.full(len(decoders), 1e9)
+        self.shut, self.presses = np.zeros(len(decoders)), Presses(len(decoders), world.step_s)
         self.taken()
 
     def taken(self) -> None:
@@ -121,21 +117,18 @@ class Many:
         first, step = self.clicks[0], self.world.step_s
         says = np.matmul(counts[:, None], self.W[..., None])[:, 0, 0] + self.offset
         odds = (1 - np.exp(-step / first.every_s), 1 - np.exp(-step / first.closed_s))
-        was, self.shut = self.shut, closer(self.shut, says, *odds)
-        self.since += step
-        now = (was < SURE) & (self.shut >= SURE) & (self.since > AGAIN_S)
-        self.since[now] = 0.0
-        return now
+        self.shut = closer(self.shut, says, *odds)
+        return self.presses(self.shut)
 
     # -- learning
 
     def learn_clicks(self, use: Use) -> None:
         """From a stretch in which the people clicked whenever they were on target; a stay ended the targets."""
-        on = np.abs(use.cursor - use.target).max(axis=2) < use.size[..., None].max(axis=2)
-        self.clicks = [
-            Click().fit(use.counts[:, run], np.where(on[:, run], MAYBE, NEVER), use.velocity[:, run])
-            for run in range(len(self.decoders))
-        ]
+        step = self.world.step_s
+        self.clicks = []
+        for run in range(len(self.decoders)):
+            counts, cursor, target, size, velocity = use.of(run)
+            self.clicks.append(Click().fit(counts, may_close(cursor, target, size, step), velocity))
         self.W = np.stack([c.weights_ for c in self.clicks]).astype(np.float32)
         self.offset = np.array([c.offset_ for c in self.clicks])
 
@@ -183,7 +176,8 @@ class Many:
 
 class Heard(Many):
     """What units without end would tell, each in noise of its own: the push with the noise that all share, smoothed with a
-    time constant of `lag_s`. `exact`: without that noise."""
+    time constant of `lag_s`. `exact`: without that noise. Where clicks select, each is known in the bin in which the hand
+    closes."""
 
     def __init__(self, world: World, speed: float, lag_s: float, exact: bool = False) -> None:
         super().__init__(world, [Steering(speed=speed) for _ in range(world.task.runs)])
@@ -194,6 +188,9 @@ class Heard(Many):
         told = self.speed * (self.world.push if self.exact else self.world.neurons.meant)
         self.velocity = self.smooth * self.velocity + (1 - self.smooth) * told
         return self.velocity
+
+    def clicked(self, counts: np.ndarray) -> np.ndarray | None:
+        return self.presses(self.world.closed) if self.world.task.dwell_s is None else None
 
 
 def many(world: World, noiseless: bool = False, **settings: Any) -> Many:

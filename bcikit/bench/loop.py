@@ -41,9 +41,8 @@ REFIT: dict[str, Any] = {"teacher": "refit", "feed": True, "hold_s": None}
 PUBLISHED: dict[str, Any] = {"blocks": ((40.0, 1.0), (130.0, 0.0)), "patience_s": 3.0}
 THEIRS: dict[str, Sequence[Any]] = {"shrinkage": (0.0, 0.3)}
 HEARD = {"speed": (1.4, 2.0, 2.8, 4.0), "lag_s": (0.02, 0.04, 0.06, 0.08)}
-SIDES = (12, 20, 30)  # of the finer grids
+SIDES = (6, 8, 10, 12, 16, 20)  # of grids on which a click selects
 CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
-CLICKING: dict[str, Any] = {"speed": 1.5}
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
 
 
@@ -166,22 +165,42 @@ def heard(seeds: Sequence[int], exact: bool, **settings: float) -> np.ndarray:
 
 
 def click(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Finer grids, where a decoded click selects: the best side, found on other people, at two sizes of implant."""
+    """Where a decoded click selects: grid and gain found on other people at 1,024 channels; before that what bounds it, each
+    click being known: a person whose very push is decoded, then with the noise that no number of units averages out."""
+    for name, exact in (("noiseless person", True), ("and the noise that all units share", False)):
+        tried = every({"side": SIDES, **HEARD})
+        settings = max(tried, key=lambda s: float(clicks_heard(TUNING, exact, **s).mean()))
+        yield {"row": f"click, {name}", **interval(clicks_heard(seeds, exact, **settings)), "settings": settings}
+    m = clicking(TUNING, 1024)
+    tried = every({"side": SIDES, "gain": GAINS})
+    settings = max(tried, key=lambda s: float(scored(clicked_on(m, TUNING, **s)).mean()))
     for units in (1024, 4096):
-        side = max(SIDES, key=lambda n: float(clicking(TUNING[:2], units, n).mean()))
-        yield {"row": f"click, {units} channels", **interval(clicking(seeds, units, side)), "side": side}
+        got = scored(clicked_on(clicking(seeds, units), seeds, **settings))
+        yield {"row": f"click, {units} channels", **interval(got), "settings": settings}
 
 
-def clicking(seeds: Sequence[int], units: int, side: int) -> np.ndarray:
-    """(runs) bits a second of people who click; calibrated on a coarse grid, where a stay ends a target meanwhile."""
-    m = many(World(seeds, units, Grid(seeds, STEP_S, CLICK_DWELL_S)), **CLICKING)
+def clicks_heard(seeds: Sequence[int], exact: bool, side: int, **settings: float) -> np.ndarray:
+    """(runs) bits a second where units without end are decoded, and clicks without error."""
+    m = Heard(World(seeds, 1, Grid(seeds, STEP_S, None, side), perfect=exact), exact=exact, **settings)
+    m.use(SETTLE_S, keep=False)
+    return scored(m)
+
+
+def clicking(seeds: Sequence[int], units: int) -> Many:
+    """People whose clicks are decoded; calibrated on a coarse grid, where a stay ends a target meanwhile."""
+    m = many(World(seeds, units, Grid(seeds, STEP_S, CLICK_DWELL_S)))
     m.calibrate()
     use = m.use(USE_S)
     m.fit(use)
     m.learn_clicks(use)
+    return m
+
+
+def clicked_on(m: Many, seeds: Sequence[int], side: int, gain: float) -> Many:
+    """The same people on a grid of so many cells a side, where a click alone selects."""
+    m = deepcopy(m)
     m.world.task = Grid(seeds, STEP_S, None, side)
-    m.use(5.0, keep=False)
-    return scored(m)
+    return geared(m, gain)
 
 
 def refit(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ DECODERS = ("prit", "rti", "known", "static", "refit")
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
 @click.option("--raw", is_flag=True, help="Headless: from 30 kHz of every electrode, not from counts.")
+@click.option("--clicks", is_flag=True, help="A decoded click selects, not a stay; calibrated with the rest.")
 @click.option("--json", "as_json", is_flag=True, help="Headless: lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
 @click.pass_context
@@ -47,6 +48,7 @@ def command(
     no_browser: bool,
     headless: bool,
     raw: bool,
+    clicks: bool,
     as_json: bool,
     record: str | None,
 ) -> None:
@@ -59,6 +61,7 @@ def command(
     bcikit demo arm
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo cursor --headless --raw --channels 96
+    bcikit demo cursor --clicks
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
     told them (known; refit, which is ReFIT-Kalman), or stays as it is (static).
@@ -75,14 +78,16 @@ def command(
             raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
         if raw and days:
             raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
-        _headless(channels, side, seed, seconds, days, decoder, raw, as_json, record)
+        if raw and clicks:
+            raise WrongUse("--clicks goes without --raw.", "The simulated electrodes hear no closing hand.")
+        _headless(channels, side, seed, seconds, days, decoder, raw, clicks, as_json, record)
     else:
         from ..view.web.cursor import CursorLive
         from ..view.web.server import serve
 
         if as_json or raw:
             raise WrongUse("--json and --raw go with --headless.", do="bcikit demo cursor --headless --json")
-        live = CursorLive(channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record)
+        live = CursorLive(channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record, clicks=clicks)
         serve(live, port, not no_browser, click.echo)
 
 
@@ -108,6 +113,7 @@ def _headless(
     days: int,
     decoder: str,
     raw: bool,
+    clicks: bool,
     as_json: bool,
     record: str | None,
 ) -> None:
@@ -118,13 +124,13 @@ def _headless(
     from ..tasks.play import ceiling, play
 
     seconds = seconds or (DAY_S if days else 60.0)
-    for line in play(channels, side, seed, seconds, JumpClock(), record, raw, days, decoder):
+    for line in play(channels, side, seed, seconds, JumpClock(), record, raw, days, decoder, clicks):
         if as_json:
             click.echo(json.dumps(line))
         elif "bits_per_s" in line:
             when = f"day {line['day']}" if days else line["phase"]
             click.echo(f"{when:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
-    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds)}
+    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds, clicks)}
     if as_json:
         click.echo(json.dumps(last))
     else:

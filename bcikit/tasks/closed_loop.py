@@ -21,6 +21,7 @@ from ..core.loop import Gate, Loop
 from ..core.parts import Sink, Stage
 from ..core.pipeline import Pipeline
 from ..core.stream import Chunk
+from ..decode.kinematics.click import Presses
 from ..decode.kinematics.steering import Steering
 from ..effectors.cursor import Cursor
 from ._targets import Targets
@@ -28,6 +29,7 @@ from .world import Scene
 
 # calibration as it is done: watch, then use and refit (seconds, part of the cursor that the computer moves)
 BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
+CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
 DAY_S = 120.0  # of use between two nights, where nights pass by themselves
 # a decoder by name: its settings, and what it learns by in the middle and at the end of each day (None: it does not)
 DECODERS: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -65,7 +67,8 @@ class Tap(Sink):
 
 class ClosedLoop:
     """One person, real in `hand` or simulated, in a running loop. `pause`, `recalibrate` and `stop` may be called from any
-    thread; `stop` ends it after the bin in hand and holds the cursor."""
+    thread; `stop` ends it after the bin in hand and holds the cursor. Where the decoder tells clicks (`point_click`) and the
+    task has no stay that selects, they select; while they are learnt a stay does."""
 
     def __init__(
         self, board: Any, decoder: Steering, task: Targets, gate: Gate, clock: Clock = WALL, more: tuple[Stage, ...] = ()
@@ -79,6 +82,7 @@ class ClosedLoop:
         self.loop.add(self.tap, counted)
         self.loop.add(self.cursor)
         self.hand: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None = None
+        self.clicks = Presses(1, task.step_s) if task.dwell_s is None else None
         self.phase, self.day = "use", 0
         self._asked: list[str] = []
 
@@ -103,6 +107,7 @@ class ClosedLoop:
         first = round(sum(s for s, _ in plan) / self.task.step_s)
         self.scene.people.learn(self.decoder.speed, 0.6)
         bins, block = 0, 0
+        self._selects(learning=bool(plan))
         self._set(plan[0] if plan else None, bins)
         for chunk in self.loop.chunks(total):
             if not len(chunk):
@@ -113,10 +118,15 @@ class ClosedLoop:
                 block += 1
                 self.loop.mark("recalibrate", "fresh" if block == 1 else None)
                 if block == len(plan):
+                    self._selects(learning=False)
                     self.task.fresh()
             elif days and block == len(plan) and (bins - first) % half == 0:
                 self._lesson((bins - first) // half % 2 == 0, days, learns)
             self._set(plan[block] if block < len(plan) else None, bins)
+
+    def _selects(self, learning: bool) -> None:
+        if self.clicks is not None:
+            self.task.dwell_s = CLICK_DWELL_S if learning else None
 
     def _lesson(self, over: bool, days: int, learns: str | None) -> None:
         """Half a day of use is over, or a day: learn; and behind a day let a night pass, unless it was the last."""
@@ -147,8 +157,9 @@ class ClosedLoop:
 
     def _after(self, chunk: Chunk, late_s: float) -> Moment:
         hit = wrong = False
-        for _ in range(len(chunk)):  # more than one where the loop has to catch up
-            hits, wrongs = self.scene.judge(self.cursor.place[None].copy(), self.cursor.moved[None].copy())
+        for row in chunk.data:  # more than one where the loop has to catch up
+            click = None if self.clicks is None else self.clicks(row[2:3]) & (not self.cursor.held)
+            hits, wrongs = self.scene.judge(self.cursor.place[None].copy(), self.cursor.moved[None].copy(), click)
             hit, wrong = hit or bool(hits[0]), wrong or bool(wrongs[0])
         for name, so in (("hit", hit), ("wrong", wrong)):
             if so:

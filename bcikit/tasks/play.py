@@ -9,6 +9,8 @@ import numpy as np
 
 from ..acquire.units import Units
 from ..core.clock import Clock
+from ..decode.kinematics.click import Presses
+from ..decode.kinematics.point_click import PointClick
 from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
 from .closed_loop import DECODERS, ClosedLoop
@@ -29,18 +31,18 @@ def play(
     raw: bool = False,
     days: int = 0,
     decoder: str = "prit",
+    clicks: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """A line every ten seconds, or with `days` one at the end of each, of `seconds` of use; the last one with the scores.
-    raw: from 30 kHz of every channel. decoder: one of DECODERS. Simulated."""
+    raw: from 30 kHz of every channel. decoder: one of DECODERS. clicks: a decoded click selects, not a stay. Simulated."""
     from ..ethics.gate import Gate
 
     settings, learns = DECODERS[decoder]
     if raw:
         loop: ClosedLoop = raw_loop(units, side, seed, Gate(), clock, **settings)
     else:
-        loop = ClosedLoop(
-            Units(n=units, seed=seed), Steering(**settings), Grid([seed], STEP_S, fact("dwell_s"), side), Gate(), clock
-        )
+        made, dwell_s = (PointClick, None) if clicks else (Steering, fact("dwell_s"))
+        loop = ClosedLoop(Units(n=units, seed=seed), made(**settings), Grid([seed], STEP_S, dwell_s, side), Gate(), clock)
     if record is not None:
         from ..effectors.xdf import Xdf
 
@@ -60,6 +62,7 @@ def play(
         "channels": units,
         "raw": raw,
         "decoder": decoder,
+        "clicks": clicks,
         "day": loop.day,
         "side": side,
         "seed": seed,
@@ -69,16 +72,18 @@ def play(
     }
 
 
-def ceiling(side: int, seed: int, seconds: float) -> float:
-    """Bits a second of the same person, never looking away, if the very push were decoded, at the best of SPEEDS."""
-    return max(_noiseless(speed, side, seed, seconds) for speed in SPEEDS)
+def ceiling(side: int, seed: int, seconds: float, clicks: bool = False) -> float:
+    """Bits a second of the same person, never looking away, if the very push, and click, were decoded, at the best of
+    SPEEDS."""
+    return max(_noiseless(speed, side, seed, seconds, clicks) for speed in SPEEDS)
 
 
-def _noiseless(speed: float, side: int, seed: int, seconds: float) -> float:
-    scene = Scene([seed], Grid([seed], STEP_S, fact("dwell_s"), side), perfect=True)
+def _noiseless(speed: float, side: int, seed: int, seconds: float, clicks: bool) -> float:
+    scene = Scene([seed], Grid([seed], STEP_S, None if clicks else fact("dwell_s"), side), perfect=True)
+    presses = Presses(1, STEP_S)
     scene.people.learn(speed, 0.0)
     for _ in range(round(seconds / STEP_S)):
         scene.look()
         velocity = speed * scene.push
-        scene.judge(np.clip(scene.cursor + velocity * STEP_S, -0.5, 0.5), velocity)
+        scene.judge(np.clip(scene.cursor + velocity * STEP_S, -0.5, 0.5), velocity, presses(scene.closed))
     return float(scene.task.bits_per_s()[0])

@@ -16,6 +16,10 @@ from .kalman import _reaches
 
 TURNS = 5  # of guessing when the hand was closed, and learning from that
 LEAST = 25.0  # bins of a closed hand, the least to learn from
+MAYBE, ELSEWHERE = 0.35, 0.05  # that the hand is closed in a bin while a target is under the cursor, and while none is
+SEEN_S = 0.2  # a cursor is seen so late: who was on target acts on it for so long
+SURE = 0.9  # of a click, when it is taken for one
+AGAIN_S = 0.25  # no second click within it
 
 
 @dataclass(eq=False)
@@ -32,19 +36,19 @@ class Click(Stage):
     exempt: ClassVar = {f"setting {n}": "it acts in fit" for n in ("shrinkage",)}
 
     channels: Annotated[tuple[str, ...], Setting("channels or kinds that are looked at; none named: all")] = ()
-    shrinkage: Annotated[float, Setting("how far the noise is drawn to its diagonal", low=0, high=1)] = 0.3
+    shrinkage: Annotated[float, Setting("how far the noise is drawn to its diagonal", low=0, high=1)] = 0.8
     closed_s: Annotated[float, Setting("how long a hand stays closed, on average", "s", low=0.02, high=10)] = 0.15
     every_s: Annotated[float, Setting("how long until it closes again, on average", "s", low=0.05, high=1000)] = 2.0
 
     def fit(self, X: Any, prior: Any, push: Any = None) -> Self:
         """X (bins, channels); prior (bins): how probable it is, from all else that is known, that the hand was closed in
-        each bin (0 where it cannot have been). push (bins, 2): what else was intended then, whose part in X is taken off.
-        When it was closed is found by guessing from the counts and learning from the guess, in turn. Raises WrongUse where
-        too little is left."""
+        each bin (0 where it cannot have been, NaN where nobody knows). push (bins, 2): what else was intended then, whose
+        part in X is taken off. When it was closed is found by guessing from the counts and learning from the guess, in
+        turn. Raises WrongUse where too little is left."""
         X, prior = np.asarray(X, float), np.clip(np.asarray(prior, float), 0.0, 1.0)
         if X.ndim != 2 or prior.shape != (len(X),):
             raise WrongUse(f"click cannot learn from X {X.shape} and priors {prior.shape}.")
-        keep = np.isfinite(X).all(axis=1)
+        keep = np.isfinite(X).all(axis=1) & np.isfinite(prior)
         if push is not None:
             keep &= np.isfinite(push).all(axis=1)
         X, prior = X[keep], prior[keep]
@@ -106,3 +110,29 @@ def closer(closed: Any, says: Any, shut: float, open_: float) -> Any:
     ratio, and a bin closes it with probability `shut`, opens it with `open_`. Numbers, or arrays of them."""
     before = closed * (1 - open_) + (1 - closed) * shut
     return 1 / (1 + (1 - before) / before * np.exp(-np.clip(says, -30, 30)))
+
+
+def may_close(cursor: np.ndarray, target: np.ndarray, size: np.ndarray, step_s: float) -> np.ndarray:
+    """(bins) the prior of `Click.fit`, from what the screen showed in a run: cursor and target (bins, 2), half width (bins).
+    Whoever was on target just now may still close the hand: they see the cursor late, and a target that ended too."""
+    known = np.isfinite(target).all(axis=1)
+    on = np.abs(cursor - target).max(axis=1) < size
+    for _ in range(round(SEEN_S / step_s)):
+        on[1:] |= on[:-1]
+    return np.where(known, np.where(on, MAYBE, ELSEWHERE), np.nan)
+
+
+class Presses:
+    """Single clicks of several runs, from how probable a closed hand is, bin by bin: once as it becomes sure."""
+
+    def __init__(self, runs: int, step_s: float) -> None:
+        self.step_s = step_s
+        self._was, self._since = np.zeros(runs), np.full(runs, np.inf)
+
+    def __call__(self, closed: np.ndarray) -> np.ndarray:
+        """(runs) probabilities in this bin; (runs) who clicks in it."""
+        self._since += self.step_s
+        now = (self._was < SURE) & (closed >= SURE) & (self._since > AGAIN_S)
+        self._was = np.array(closed, float)
+        self._since[now] = 0.0
+        return now

@@ -181,26 +181,29 @@ class Steering(Kalman):
     def adapt(self, event: Event) -> None:
         """A selection is remembered; `recalibrate` refits on what is, if that is enough. value: `rti` or `prit`, to guess
         this once; `fresh`: forget it then."""
-        n, size = len(self.columns), len(self._past)
         if event.name != "recalibrate":
-            ago = self._end - math.floor(event.index)
+            ago, size = self._end - math.floor(event.index), len(self._past)
             if 0 < ago <= min(self._count, size):
                 self._past[(self._count - ago) % size, -1] = 1
             return
         said = str(event.value).split()
         teacher = next((word for word in said if word in GUESSES), self.teacher)
-        past = np.roll(self._past, -(self._count % size), axis=0)[-min(self._count, size) :]
-        screen = past[:, n : n + len(SCREEN)].astype(float)
+        counts, screen, velocity, chose = self._used()
         with suppress(WrongUse):  # what is asked for too soon must not end the loop
-            velocity = past[:, -3:-1].astype(float)
             if teacher in GUESSES:
-                chose = past[:, -1] > 0
-                self.fit_guess(teacher, past[:, :n], screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
+                self.fit_guess(teacher, counts, screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
             else:
-                self.fit_use(past[:, :n], screen[:, :2], screen[:, 2:4], screen[:, 4], velocity, self.step_s)
+                self.fit_use(counts, screen[:, :2], screen[:, 2:4], screen[:, 4], velocity, self.step_s)
         self._ready()
         if "fresh" in said:
             self._count = 0
+
+    def _used(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What is remembered, the oldest first: counts (bins, channels), the screen (bins, 5), the velocity that was decoded
+        (bins, 2), and where something was selected (bins)."""
+        n, size = len(self.columns), len(self._past)
+        past = np.roll(self._past, -(self._count % size), axis=0)[-min(self._count, size) :]
+        return past[:, :n], past[:, n : n + len(SCREEN)].astype(float), past[:, -3:-1].astype(float), past[:, -1] > 0
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         super().restore(kept)

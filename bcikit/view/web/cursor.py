@@ -12,6 +12,7 @@ import numpy as np
 
 from ...acquire.units import Units
 from ...core.clock import WALL, Clock, WallClock
+from ...decode.kinematics.point_click import PointClick
 from ...decode.kinematics.steering import Steering
 from ...ethics.gate import Gate
 from ...simulate.loop_facts import fact, fingerprint
@@ -47,11 +48,12 @@ class CursorLive(Live):
         days: int = 0,
         decoder: str = "prit",
         record: str | None = None,
+        clicks: bool = False,
     ) -> None:
         super().__init__(clock, seconds)
         self.days, self.decoder, self.record = days, decoder, record
         self.channels, self.side, self.seed = channels, side, seed
-        self.calibrate = calibrate
+        self.calibrate, self.clicks = calibrate, clicks
         self.ceiling: float | None = None  # bits a second that this person could reach, once somebody has reckoned it
         self._loop: ClosedLoop | None = None
         self._asked: deque[str] = deque()
@@ -71,7 +73,7 @@ class CursorLive(Live):
         """The ceiling, in a process of its own that gives way to the loop, if that still runs."""
         if self._thread is None or not self._thread.is_alive():
             return
-        code = f"from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0))"
+        code = f"from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0, {self.clicks}))"
         code = f"import os; getattr(os, 'nice', int)(15); {code}"
         null = subprocess.DEVNULL  # whoever ends the demo meanwhile is not told of it
         got = subprocess.run([sys.executable, "-c", code], check=False, stdin=null, stdout=subprocess.PIPE, stderr=null)
@@ -107,12 +109,13 @@ class CursorLive(Live):
     def made(self) -> ClosedLoop:
         """A new loop, calibrated where a calibration is shipped for its implant. Only the first is recorded."""
         settings, self._learns = DECODERS[self.decoder]
-        board, decoder = Units(n=self.channels, seed=self.seed), Steering(**settings)
-        known = None if self.calibrate or settings else shipped(self.channels, self.seed)
+        made, dwell_s = (PointClick, None) if self.clicks else (Steering, fact("dwell_s"))
+        board, decoder = Units(n=self.channels, seed=self.seed), made(**settings)
+        known = None if self.calibrate or self.clicks or settings else shipped(self.channels, self.seed)
         if known is not None:
             decoder.restore(known)
         self._known = known is not None
-        loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, fact("dwell_s"), self.side), Gate(), self.clock)
+        loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, dwell_s, self.side), Gate(), self.clock)
         self._recording = self.record is not None and self._thread is None
         if self.record is not None and self._recording:
             from ...effectors.xdf import Xdf
@@ -156,7 +159,7 @@ class CursorLive(Live):
             "at": round(float(m.chunk.time), 4),
             "cursor": rounded(scene.cursor[0]),
             "velocity": rounded(loop.cursor.moved),
-            "decoded": rounded(m.chunk.data[-1] / loop.decoder.speed),
+            "decoded": rounded(m.chunk.data[-1, :2] / loop.decoder.speed),
             "push": rounded(scene.push[0]),
             "target": rounded(loop.task.target[0]),
             "size": round(float(loop.task.size[0]), 4),
