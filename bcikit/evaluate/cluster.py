@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.clock import WALL
 from ..core.errors import DeviceTrouble, WrongUse
 from ..core.label import Label
 from ..ethics.gate import Gate
 
 WAIT_S = 5.0
+LOOK_S = 0.05  # from one look at what is done to the next
 TRIES = 3  # for a piece of work whose worker was lost
 
 
@@ -20,8 +22,8 @@ def over(
     address: str, work: Callable[[Any], Any], jobs: Sequence[Any], gate: Gate, labels: Iterable[Label]
 ) -> Iterator[Any]:
     """What `work` gives for each job, in the order in which they are done; a lost worker's job is done by another.
-    Raises WrongUse without Dask, DeviceTrouble where nobody answers, NotConsented where a worker is not on this machine
-    and somebody did not grant `network`."""
+    Raises WrongUse without Dask, DeviceTrouble where nobody answers or all workers die, NotConsented where a worker is not
+    on this machine and somebody did not grant `network`."""
     try:
         from distributed import Client, as_completed
     except ImportError:
@@ -41,8 +43,18 @@ def over(
             raise DeviceTrouble(f"The scheduler at {address} has no worker.", do=f"dask worker {address}")
         # a worker that joins later was not looked at: nothing is sent there
         futures = client.map(work, jobs, pure=False, retries=TRIES, workers=list(workers), allow_other_workers=False)
-        for future in as_completed(futures, loop=client.loop):
-            yield future.result()
+        done = as_completed(futures, loop=client.loop)
+        while done.count():
+            if done.has_ready():
+                yield next(done).result()
+            elif workers.keys() & client.scheduler_info(n_workers=-1)["workers"].keys():
+                WALL.sleep_until(WALL.now() + LOOK_S)
+            else:  # nobody is left who may do it, and waiting would have no end
+                raise DeviceTrouble(
+                    f"All {len(workers)} workers of {address} are gone.",
+                    "They were ended, or ran out of memory. What was done is kept.",
+                    f"dask worker {address}; then the same command again, which goes on where it was",
+                )
 
 
 def local(address: str) -> bool:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,9 +140,25 @@ def cut(stages: Sequence[Stage], recording: Recording) -> Cut:
     return Cut(out.data, y, line.streams[at])
 
 
-@lru_cache(maxsize=16)
-def _read(path: Path, options: str) -> Recording:
-    return read(path, **json.loads(options))
+class Kept:
+    """Recordings that were read, the ones used last, up to `most` bytes of them: a set need not fit into memory."""
+
+    def __init__(self, most: int = 1 << 28) -> None:
+        self.most = most
+        self.kept: dict[tuple[Path, str], Recording] = {}
+
+    def __call__(self, path: Path, options: str) -> Recording:
+        found = self.kept.pop((path, options), None) or read(path, **json.loads(options))
+        self.kept[path, options] = found
+        while len(self.kept) > 1 and sum(c.data.nbytes for r in self.kept.values() for c in r.chunks) > self.most:
+            del self.kept[next(iter(self.kept))]
+        return found
+
+    def cache_clear(self) -> None:
+        self.kept.clear()
+
+
+_read = Kept()
 
 
 def natural(text: str) -> list[Any]:

@@ -71,6 +71,15 @@ def test_a_worker_that_joins_later_gets_nothing(cluster):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_cluster_whose_workers_all_die_is_said_and_not_waited_for(cluster):
+    results = over(cluster.scheduler_address, _where, range(24), Gate(), [])
+    next(results)
+    cluster.scale(0)
+    with pytest.raises(DeviceTrouble, match=r"All 2 workers .* are gone"):
+        list(results)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_cluster_without_workers_is_said():
     with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as empty:
         with pytest.raises(DeviceTrouble, match="no worker"):
