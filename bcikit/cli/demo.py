@@ -29,7 +29,7 @@ DECODERS = ("prit", "rti", "known", "static", "refit")
 )
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
-@click.option("--raw", is_flag=True, help="Headless: from 30 kHz of every electrode, not from counts.")
+@click.option("--raw", is_flag=True, help="From 30 kHz of every electrode, not from counts.")
 @click.option("--clicks", is_flag=True, help="A decoded click selects, not a stay; calibrated with the rest.")
 @click.option("--json", "as_json", is_flag=True, help="Headless: lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
@@ -60,7 +60,7 @@ def command(
     bcikit demo
     bcikit demo arm
     bcikit demo cursor --headless --seed 1 --json
-    bcikit demo cursor --headless --raw --channels 96
+    bcikit demo --raw --channels 96
     bcikit demo cursor --clicks
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
@@ -73,22 +73,25 @@ def command(
 
     if what != "cursor":
         _effector(ctx, what, seed, seconds, port, no_browser)
-    elif headless:
-        if raw and channels < 32:
-            raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --headless --raw --channels 32")
-        if raw and days:
-            raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
-        if raw and clicks:
-            raise WrongUse("--clicks goes without --raw.", "The simulated electrodes hear no closing hand.")
+        return
+    if raw and channels < 32:
+        raise WrongUse("An implant has 32 electrodes at least.", do="bcikit demo cursor --raw --channels 32")
+    if raw and days:
+        raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
+    if raw and clicks:
+        raise WrongUse("--clicks goes without --raw.", "The simulated electrodes hear no closing hand.")
+    if headless:
         _headless(channels, side, seed, seconds, days, decoder, raw, clicks, as_json, record)
-    else:
-        from ..view.web.cursor import CursorLive
-        from ..view.web.server import serve
+        return
+    from ..view.web.cursor import CursorLive
+    from ..view.web.server import serve
 
-        if as_json or raw:
-            raise WrongUse("--json and --raw go with --headless.", do="bcikit demo cursor --headless --json")
-        live = CursorLive(channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record, clicks=clicks)
-        serve(live, port, not no_browser, click.echo)
+    if as_json:
+        raise WrongUse("--json goes with --headless.", do="bcikit demo cursor --headless --json")
+    live = CursorLive(
+        channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record, raw=raw, clicks=clicks
+    )
+    serve(live, port, not no_browser, click.echo)
 
 
 def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, port: int, no_browser: bool) -> None:

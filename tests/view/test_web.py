@@ -228,6 +228,28 @@ def test_another_implant_is_calibrated_first():
     assert told["watch"] is told["calibrate"] is None and told["use"] is not None  # the computer's hits are nobody's bits
 
 
+def test_from_30_khz_no_night_passes():
+    live, got = Live(32, 4, 1, calibrate=False, seconds=None, clock=JumpClock(), raw=True), []
+    over = threading.Event()
+
+    def tell(frame):
+        got.append(frame)
+        if len(got) == 40:
+            live.do("night")
+        if len(got) == 80:
+            live.do("stop")
+        if "state" in frame:
+            over.set()
+
+    live.tell = tell
+    live.start()
+    assert over.wait(60) and got[-1] == {"state": "stopped", "note": ""}
+    live.close()
+    told = [f["facts"] for f in got if "facts" in f]
+    assert told[-1]["raw"] and told[-1]["day"] == 0 and len(got[0]["counts"]) == 32
+    assert any(set(f["counts"]) > {"0"} for f in got[:-1])
+
+
 def test_a_hand_that_is_not_heard_of_pushes_nowhere():
     clock = JumpClock()
     live = Live(16, 4, 1, calibrate=True, seconds=1, clock=clock)
@@ -325,7 +347,9 @@ def test_a_file_that_exists_is_not_recorded_over(tmp_path, capsys):
     [
         (["cupp"], "nothing to show called 'cupp'"),
         (["kick", "--days", "3", "--json"], "--days, --json goes with the cursor alone"),
-        (["--raw"], "go with --headless"),
+        (["--json"], "goes with --headless"),
+        (["--raw", "--days", "1"], "--days goes without --raw"),
+        (["--raw", "--channels", "16"], "32 electrodes"),
         (["--decoder", "best"], "prit"),
     ],
 )

@@ -55,14 +55,15 @@ function toldCursor(f) {
   $("of").textContent = f.ceiling ? `of ${f.ceiling.toFixed(2)} possible` : "";
   $("late").textContent = f.p50 === null ? "" : `median ${short(f.p50)}, 99 % ${short(f.p99)}`;
   $("parameters").textContent = f.parameters;
-  $("about").textContent = `A simulated person steers a cursor by thought: ${f.channels.toLocaleString("en")} electrodes, decoded fifty times a second`;
+  $("about").textContent = `A simulated person steers a cursor by thought: ${f.channels.toLocaleString("en")} electrodes${f.raw ? " at 30 kHz" : ""}, decoded fifty times a second`;
+  document.body.classList.toggle("raw", f.raw);
   const lost = f.dead.length;
   tell([
     ["targets", used ? `${f.correct} hit, ${f.wrong} wrong` : "not counted yet"],
     [f.day ? "today" : "since calibration", used ? `${f.bits.toFixed(2)} bits/s` : "–"],
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
-    ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
+    f.raw ? ["features", "threshold crossings"] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
     ["brain data", f.board, f.board === "streaming" ? "good" : "bad"],
     f.recording ? ["recording", "to XDF", "good"] : ["seed", f.seed],
   ]);

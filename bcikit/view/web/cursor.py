@@ -18,6 +18,7 @@ from ...ethics.gate import Gate
 from ...simulate.loop_facts import fact, fingerprint
 from ...tasks.closed_loop import BLOCKS, DAY_S, DECODERS, ClosedLoop, Moment
 from ...tasks.grid import Grid
+from ...tasks.raw import raw_loop
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
 from .live import TOLD_S, Live, digits, rounded
@@ -30,7 +31,8 @@ CALIBRATION_S = sum(seconds for seconds, _ in BLOCKS)
 
 
 class CursorLive(Live):
-    """A person, an implant, a decoder, a cursor. record: an XDF file of the first run, written through the Gate.
+    """A person, an implant, a decoder, a cursor. record: an XDF file of the first run, written through the Gate. raw: from
+    30 kHz of every electrode, in which no night passes and nothing is shipped that is calibrated.
 
     Frames: {t, at: when the bin closed, by the machine's monotonic clock, cursor, velocity, decoded, push, target, size,
     stay, phase, done, held, hit, wrong, counts}."""
@@ -48,11 +50,12 @@ class CursorLive(Live):
         days: int = 0,
         decoder: str = "prit",
         record: str | None = None,
+        raw: bool = False,
         clicks: bool = False,
     ) -> None:
         super().__init__(clock, seconds)
         self.days, self.decoder, self.record = days, decoder, record
-        self.channels, self.side, self.seed = channels, side, seed
+        self.channels, self.side, self.seed, self.raw = channels, side, seed, raw
         self.calibrate, self.clicks = calibrate, clicks
         self.ceiling: float | None = None  # bits a second that this person could reach, once somebody has reckoned it
         self._loop: ClosedLoop | None = None
@@ -111,11 +114,14 @@ class CursorLive(Live):
         settings, self._learns = DECODERS[self.decoder]
         made, dwell_s = (PointClick, None) if self.clicks else (Steering, fact("dwell_s"))
         board, decoder = Units(n=self.channels, seed=self.seed), made(**settings)
-        known = None if self.calibrate or self.clicks or settings else shipped(self.channels, self.seed)
+        known = None if self.calibrate or self.clicks or self.raw or settings else shipped(self.channels, self.seed)
         if known is not None:
             decoder.restore(known)
         self._known = known is not None
-        loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, dwell_s, self.side), Gate(), self.clock)
+        if self.raw:
+            loop: ClosedLoop = raw_loop(self.channels, self.side, self.seed, Gate(), self.clock, **settings)
+        else:
+            loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, dwell_s, self.side), Gate(), self.clock)
         self._recording = self.record is not None and self._thread is None
         if self.record is not None and self._recording:
             from ...effectors.xdf import Xdf
@@ -142,7 +148,7 @@ class CursorLive(Live):
             what = self._asked.popleft()
             if what == "recalibrate":
                 loop.recalibrate()
-            else:
+            elif not self.raw:
                 getattr(loop.board, what)()
                 loop.day += what == "night"
 
@@ -196,7 +202,8 @@ class CursorLive(Live):
             "board": report.status.state,
             "day": loop.day,
             "days": self.days,
-            "dead": np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
+            "dead": [] if self.raw else np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
+            "raw": self.raw,
             "decoder": self.decoder,
             "learns": loop.phase == "use" and self.days > 0 and self._learns is not None,
             "side": self.side,

@@ -106,5 +106,5 @@ def rounded(v: np.ndarray) -> list[float]:
 
 
 def digits(counts: np.ndarray) -> str:
-    """A digit a channel, 9 for more."""
-    return (np.minimum(counts, 9).astype(np.uint8) + ord("0")).tobytes().decode()
+    """A digit a channel, 9 for more, 0 where nothing is known yet."""
+    return (np.minimum(np.nan_to_num(counts), 9).astype(np.uint8) + ord("0")).tobytes().decode()
