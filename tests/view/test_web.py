@@ -111,7 +111,7 @@ def test_you_drive_by_the_mouse_through_simulated_neurons(demo, browser):
     for corner in ((0.9, 0.1), (0.1, 0.9)):
         browser.move(box[0] + corner[0] * box[2], box[1] + corner[1] * box[2])
         x, y = corner[0] - 0.5, 0.5 - corner[1]
-        browser.until(f"Math.hypot(frame.cursor[0] - {x}, frame.cursor[1] - {y}) < 0.15", 10)
+        browser.until(f"Math.hypot(frame.cursor[0] - {x}, frame.cursor[1] - {y}) < 0.15", 25)
     browser.press("drive")
     assert not browser.errors
 
