@@ -43,7 +43,7 @@ class Synthetic(Board):
 
     The same settings and intentions give the same bytes, however the board is read; on a clock that jumps it runs as fast as
     the machine can. A late reader catches up: nothing is lost. With `truth`, what happens comes as events on the sample on
-    which it begins: `truth:intention`, `truth:eyes`, `truth:blink`, `truth:clench`, `truth:pop`, `truth:flash`.
+    which it begins: `truth:` and intention, lapse, eyes, blink, clench, pop or flash.
     """
 
     live = False
@@ -53,11 +53,13 @@ class Synthetic(Board):
     n: Annotated[int, Setting("number of channels, where they are not named", low=1, high=len(ORDER))] = 8
     channels: Annotated[tuple[str, ...], Setting("names of 10-05 electrodes, in place of n")] = ()
     seed: Annotated[int, Setting("seed of everything random", low=0, high=2**32 - 1)] = 0
+    session: Annotated[int, Setting("another sitting of the same person: other noise", low=0, high=2**32 - 1)] = 0
     mains: Annotated[float, Setting("mains frequency, 0 for none", "Hz", low=0, high=60)] = 50.0
     script: Annotated[tuple[str, ...], Setting(f"what the person does: {', '.join(SCRIPTS)} or act:seconds+...")] = ("demo",)
     artefacts: Annotated[bool, Setting("blinks, jaw clenches and electrode pops come by themselves")] = True
     bad: Annotated[str | None, Setting("name of an electrode with poor contact")] = None
     amplitude: Annotated[float, Setting("times everything that is of the person", low=0, high=100)] = 1.0
+    lapse: Annotated[float, Setting("share of what the person is asked to do that they miss", low=0, high=1)] = 0.0
     reaction: Annotated[float, Setting("from an intention's time to its beginning", "s", low=0, high=5)] = fact("reaction_s")
     truth: Annotated[bool, Setting("what happens travels as events")] = True
     chunk: Annotated[float, Setting("length of a chunk", "s", low=0.001, high=MOST_S)] = 0.02
@@ -99,7 +101,8 @@ class Synthetic(Board):
     # -- the board
 
     def open(self) -> Stream:
-        self._person = Person(self._names, self.rate, self.seed, self.mains, self._bad, self.amplitude, self.artefacts)
+        told = {n: getattr(self, n) for n in ("seed", "session", "mains", "amplitude", "artefacts", "lapse")}
+        self._person = Person(self._names, self.rate, bad=self._bad, **told)
         self._closed = False
         self._block = max(1, round(self.chunk * self.rate))
         self._began = self.clock.now()

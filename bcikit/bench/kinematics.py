@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import loadmat
 
 from ..core.errors import FileTrouble
 from ..decode.kinematics.kalman import Kalman
@@ -20,6 +21,7 @@ from ..decode.kinematics.past_kernel import PastKernel
 from ..decode.kinematics.ridge_lags import RidgeLags
 from ..evaluate.data import Run, trials
 from ..files.cards import cards
+from ._across import across
 
 FOLDS, GAP_S = 5, 2.0
 LAGS = 10  # bins that the ridge regression sees
@@ -109,12 +111,16 @@ def continuous(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def reach(folder: Path) -> Iterator[dict[str, Any]]:
-    """Two days of reaching, bins of 200 ms, folds of whole trials; and the second day read by the first one's decoder."""
+    """Two days of reaching, bins of 200 ms, folds of whole trials; and each day read without labels, of four of the eight
+    targets, by what the other's movements look like: no decoder at all, which says the mean, has an R2 of 0."""
     for day in "BC":
         with np.load(folder / f"mihi_8dir_day{day}.npz") as d:
             X, Y, runs = d["spike_counts"].astype(float), d["velocity"].astype(float), d["trial"].astype(int)
         for name, fit in (("past_kernel", ours(5.0, taus=(0.05, 0.2))), ("ridge, 1 bin", ridge(1, 300.0))):
             yield {"row": f"m1-reach day {day}, {name}", "velocity_r2": r2(Y, told(fit, X, Y, runs, 5.0, True))}
+    m = {k: v.astype(float) for k, v in loadmat(folder / "mihi_demo.mat").items() if not k.startswith("_")}
+    for what, own, other in (("second day by the first", "te", "tr"), ("first day by the second", "tr", "te")):
+        yield {"row": f"m1-reach, {what}, no labels", **across(m[f"Y{own}"], m[f"X{own}"], m[f"X{other}"])}
 
 
 def golub(folder: Path) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 GROUP = "Check"
 WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts", "gate")
-LONG = ("loop", "kinematics", "hand")  # not among all
+LONG = ("loop", "kinematics", "hand", "eeg")  # not among all
 
 
 @click.command()
@@ -27,7 +27,7 @@ LONG = ("loop", "kinematics", "hand")  # not among all
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
-@click.option("--rows", metavar="A,B", help="loop: these rows alone; kinematics: these sets, as falcon-m1.")
+@click.option("--rows", metavar="A,B", help="loop, eeg: these rows alone; kinematics: these sets, as falcon-m1.")
 @click.option(
     "--root",
     default="../shared/data",
@@ -35,7 +35,7 @@ LONG = ("loop", "kinematics", "hand")  # not among all
     help="kinematics, hand: where the recordings lie.",
     show_default=True,
 )
-@click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop: simulated people.  [10]")
+@click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop, eeg: simulated people.  [10]")
 @click.option("--days", type=click.IntRange(1, 3650), default=60, metavar="N", help="loop: days without labels.  [60]")
 @click.option("--setup", is_flag=True, help="peers, evaluate: make the environment of the peers that need one of their own.")
 def command(
@@ -96,23 +96,28 @@ def command(
 
 
 def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
-    """The simulated closed loop, recorded movement, or the hand moved by imagery: a line a figure."""
+    """The simulated closed loops (cursor, EEG), recorded movement, or the hand moved by imagery: a line a figure."""
     import json
 
-    from ..bench import hand, kinematics, loop
+    from ..bench import eeg, hand, kinematics, loop
     from ..core.errors import WrongUse, nearest
 
     if what == "hand":
         for line in hand.hand(root):
             click.echo(json.dumps(line) if as_json else _said(line))
         return
-    known = list(loop.ROWS) if what == "loop" else kinematics.known()
-    wanted = [r.strip() for r in rows.split(",")] if rows else list(loop.ROWS if what == "loop" else kinematics.SETS)
+    known = {"loop": list(loop.ROWS), "eeg": list(eeg.KINDS), "kinematics": kinematics.known()}[what]
+    wanted = [r.strip() for r in rows.split(",")] if rows else list(kinematics.SETS if what == "kinematics" else known)
     for row in wanted:
         if row not in known:
             raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, list(known)))
     people = range(1, seeds + 1)
-    for line in loop.loop(wanted, people, days, seconds) if what == "loop" else kinematics.kinematics(root, wanted):
+    made = {
+        "loop": lambda: loop.loop(wanted, people, days, seconds),
+        "eeg": lambda: eeg.eeg(wanted, people),
+        "kinematics": lambda: kinematics.kinematics(root, wanted),
+    }
+    for line in made[what]():
         click.echo(json.dumps(line) if as_json else _said(line))
 
 

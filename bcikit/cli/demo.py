@@ -6,6 +6,7 @@ import click
 
 GROUP = "Stream"
 DECODERS = ("prit", "rti", "known", "static", "refit")
+EEG = ("mi", "ssvep", "p300")
 
 
 @click.command()
@@ -33,6 +34,9 @@ DECODERS = ("prit", "rti", "known", "static", "refit")
 @click.option("--clicks", is_flag=True, help="A decoded click selects, not a stay; calibrated with the rest.")
 @click.option("--json", "as_json", is_flag=True, help="Headless: lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
+@click.option(
+    "--lapse", type=click.FloatRange(0, 1), metavar="P", help="EEG: share of what is asked that is missed.  [0.03]"
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -51,10 +55,11 @@ def command(
     clicks: bool,
     as_json: bool,
     record: str | None,
+    lapse: float | None,
 ) -> None:
     """A simulated person with a simulated implant drives WHAT: the cursor, a scenario (cup, gates, ...) or an effector (arm,
     drones, ...), live, on a page that only this machine can open; the cursor also --headless, after three simulated minutes
-    of calibration.
+    of calibration. mi, ssvep, p300 (--headless): a simulated person answers by EEG, a few simulated minutes after theirs.
 
     \b
     bcikit demo
@@ -62,6 +67,7 @@ def command(
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo --raw --channels 96
     bcikit demo cursor --clicks
+    bcikit demo p300 --headless --seed 1 --json
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
     told them (known; refit, which is ReFIT-Kalman), or stays as it is (static).
@@ -71,7 +77,11 @@ def command(
     """
     from ..core.errors import WrongUse
 
-    if what != "cursor":
+    if what in EEG:
+        if not headless:
+            raise WrongUse("The page has no EEG.", do=f"bcikit demo {what} --headless")
+        _eeg(what, seed, lapse, as_json, record)
+    elif what != "cursor":
         _effector(ctx, what, seed, seconds, port, no_browser)
         return
     if raw and channels < 32:
@@ -106,6 +116,16 @@ def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, p
         names = ", ".join(sorted(f"--{'json' if p == 'as_json' else p}" for p in given))
         raise WrongUse(f"{names} goes with the cursor alone.", do=f"Without a page: bcikit scenario {live.what} --json")
     serve(live, port, not no_browser, click.echo)
+
+
+def _eeg(what: str, seed: int, lapse: float | None, as_json: bool, record: str | None) -> None:
+    import json
+
+    from ..bench.eeg import person
+
+    for line in person(what, seed, lapse, record=record):
+        told = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
+        click.echo(json.dumps(line) if as_json else "   ".join(told))
 
 
 def _headless(

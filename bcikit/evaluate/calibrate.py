@@ -47,6 +47,28 @@ def calibrate(
     """Record a task at a board into `out` (recording.xdf and its card), train (model), and report: what `evaluate` says,
     with the folder of the model. A board that replays brings its own cues. say: one line for the person who helps.
     Raises WrongUse, FileTrouble, DeviceTrouble (bad signals, unless `anyway`), NotConsented."""
+    folder, card, model, about = taught(board, task, subject, out, clock, gate, show, say, decoder, trigger, seen_s, anyway)
+    result = evaluate(str(card), folder, [decoder or task.decoder], "within", use_cache=False)
+    report = write(result, folder / "report", str(card), folder)
+    trials = {"trials": about["trials"], "labels": about["labels"]}
+    return {"model": str(model), "report": str(report), "recording": str(folder / RECORDING), **trials, **result}
+
+
+def taught(
+    board: Board,
+    task: Task,
+    subject: str,
+    out: str | Path,
+    clock: Clock,
+    gate: Gate,
+    show: Show,
+    say: Callable[[str], None],
+    decoder: str = "",
+    trigger: str = "",
+    seen_s: float = TERMINAL_S,
+    anyway: bool = False,
+) -> tuple[Path, Path, Path, dict[str, Any]]:
+    """The same without its scores: (the folder, the card in it, the model's folder, what the model says of itself)."""
     folder = Path(out).expanduser()
     if (folder / RECORDING).exists():
         raise WrongUse(f"{folder} holds a calibration already.", do="Choose another --out, or move it away.")
@@ -62,12 +84,8 @@ def calibrate(
         say(f"Impedance: {board.part_name()} cannot measure it.")
     _record(board, task, folder, clock, gate, show, say, trigger, seen_s, anyway)
     card = _card(task, subject, folder, gate.purpose)
-    name = decoder or task.decoder
-    model, about = train(str(card), folder, name, folder / "model")
-    result = evaluate(str(card), folder, [name], "within", use_cache=False)
-    report = write(result, folder / "report", str(card), folder)
-    trials = {"trials": about["trials"], "labels": about["labels"]}
-    return {"model": str(model), "report": str(report), "recording": str(folder / RECORDING), **trials, **result}
+    model, about = train(str(card), folder, decoder or task.decoder, folder / "model")
+    return folder, card, model, about
 
 
 def _record(

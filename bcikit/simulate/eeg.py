@@ -84,7 +84,8 @@ class Burst:
 class Person:
     """names: electrodes, spelled as in the montage. mains: 50 or 60 Hz, 0 for none. bad: an electrode without good
     contact. amplitude: times everything that is of the person. artefacts: whether blinks, clenches and pops come by
-    themselves."""
+    themselves. lapse: probability that an imagery, a flicker or a flash that is waited for is missed; the truth then says
+    `lapse`. session: another sitting of the same person, who has the same head and other noise."""
 
     def __init__(
         self,
@@ -95,11 +96,17 @@ class Person:
         bad: str | None = None,
         amplitude: float = 1.0,
         artefacts: bool = True,
+        lapse: float = 0.0,
+        session: int = 0,
     ) -> None:
         self.names, self.rate, self.mains = tuple(names), rate, mains
         self.at = 0  # the sample to come
         self.intention, self.eyes = "rest", "open"
-        head, back, waves, contact, self._fate, self._chance = (np.random.default_rng([seed, k]) for k in range(6))
+        head, now = np.random.default_rng([seed, 0]), [session] if session else []
+        back, waves, contact, self._fate, self._chance, self._elsewhere = (
+            np.random.default_rng([seed, k, *now]) for k in range(1, 7)
+        )
+        self._lapse = lapse
         n = len(self.names)
         person = np.full(n, amplitude)
         noisy = np.full(n, fact("contact") * np.sqrt(rate / 250.0))
@@ -209,6 +216,8 @@ class Person:
 
     def _do(self, act: str) -> list[Event]:
         head, _, tail = act.lstrip("~").partition(":")
+        if (head in (*IMAGERY, "flicker") or act == "flash:target") and self._elsewhere.random() < self._lapse:
+            return [*self._tell("lapse", act), *self._do("flash:other" if head == "flash" else "rest")]
         if act in BY_ITSELF:
             self._put(self.at + self._next(act), act)
             if head == "blink" and self.eyes == "closed":

@@ -34,6 +34,8 @@ SOURCES = {
     "polich": "J. Polich, Clin. Neurophysiol. 118:2128-2148, 2007, doi:10.1016/j.clinph.2007.04.019",
     "tatum": "W. O. Tatum et al., J. Clin. Neurophysiol. 28:252-263, 2011, doi:10.1097/WNP.0b013e31821c3c93",
     "wang": "Y. Wang et al., IEEE Trans. Neural Syst. Rehabil. Eng. 25:1746-1752, 2017, doi:10.1109/TNSRE.2016.2627556",
+    "wichmann": "F. A. Wichmann and N. J. Hill, Percept. Psychophys. 63:1293-1313, 2001, doi:10.3758/BF03194544 (lapses of "
+    "observers who are fitted: at most 6 %)",
     "woods": "D. L. Woods et al., Front. Hum. Neurosci. 9:131, 2015, doi:10.3389/fnhum.2015.00131",
     "choice": "chosen so that a minute of stream shows each; no source gives it as typical",
 }
@@ -87,6 +89,9 @@ FACTS: dict[str, Fact] = {
     "n1_s": Fact(0.17, "s", 0.13, 0.2, "its latency", SOURCES["luck"]),
     "n1_width_s": Fact(0.02, "s", 0.01, 0.04, "its width (standard deviation of a Gaussian)", SOURCES["luck"]),
     "reaction_s": Fact(0.231, "s", 0.15, 0.4, "from a cue to what the person does", SOURCES["woods"]),
+    "lapse": Fact(
+        0.03, "", 0.0, 0.06, "share of what a person is asked to do that they miss, being elsewhere", SOURCES["wichmann"]
+    ),
     # what is not brain
     "blink": Fact(120.0, "µV peak", 50, 300, "at Fp1, Fp2", SOURCES["iwasaki"]),
     "blink_s": Fact(0.3, "s", 0.15, 0.4, "its length", SOURCES["iwasaki"]),

@@ -97,3 +97,13 @@ def test_ten_minutes_of_reaching(shared):
     row = next(continuous(shared("m1-continuous")))
     assert row["position_r2"][0] >= 0.90 and row["position_r2"][1] >= 0.88
     assert row["velocity_r2"][0] >= 0.86 and row["velocity_r2"][1] >= 0.80
+
+
+def test_a_day_is_read_by_the_shape_of_its_movements_where_that_has_one_turn_alone():
+    from bcikit.bench._across import across
+
+    rng = np.random.default_rng(0)
+    one, two = (np.column_stack([rng.exponential(1, 600), (rng.random(600) < 0.2) * 2.5]) for _ in range(2))  # like no turn
+    counts = rng.poisson(np.maximum(20 + 4 * two @ rng.standard_normal((2, 80)), 0)).astype(float)
+    told = across(counts, two, one)
+    assert min(told["velocity_r2"]) > 0.9 and told["off"] < 1.2 * told["turned_by_labels_off"]

@@ -384,3 +384,16 @@ def test_acts_that_are_none():
             Person(NAMES, RATE).plan(0, act)
     for act in ACTS:
         check(act.replace("HZ", "12"), NAMES, RATE)
+
+
+def test_a_person_lapses_as_often_as_the_table_says_and_then_does_not_do_it():
+    acts = [(k, ("flash:target", "left", "flicker:12")[k % 3]) for k in range(3000)]
+    _, events = told(3001, acts, names=["C3", "C4", "Pz"], rate=80, lapse=fact("lapse"))
+    missed = [e for e in events if e.name == "truth:lapse"]
+    within("lapse", len(missed) / len(acts))
+    assert {e.value for e in missed} == {"flash:target", "left", "flicker:12"}
+    done = [e.value for e in events if e.name in ("truth:flash", "truth:intention")]
+    assert len(done) == len(acts) and done.count("target") == 1000 - sum(e.value == "flash:target" for e in missed)
+    calm, _ = told(60, acts[:59], names=["C3", "C4", "Pz"], rate=80)
+    assert np.array_equal(calm, told(60, acts[:59], names=["C3", "C4", "Pz"], rate=80, lapse=0.0)[0])
+    assert not np.array_equal(calm, told(60, acts[:59], names=["C3", "C4", "Pz"], rate=80, lapse=1.0)[0])

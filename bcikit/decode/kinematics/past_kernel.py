@@ -41,14 +41,14 @@ class PastKernel(Stage):
     kind: Annotated[str, Setting("kind of the channels that come out")] = "velocity"
     unit: Annotated[str, Setting("their unit")] = "m/s"
     taus: Annotated[tuple[float, ...], Setting("time constants of the leaky means", "s", low=0.001, high=10)] = (
-        0.04,
-        0.12,
-        0.3,
+        0.05,
+        0.15,
+        0.45,
     )
     landmarks: Annotated[int, Setting("moments of the training data that are compared with", low=1, high=20_000)] = 1500
-    width: Annotated[float, Setting("of the kernel, in typical distances between moments", low=0.01)] = 0.8
-    linear: Annotated[float, Setting("weight of the means themselves beside the kernel", low=0)] = 0.02
-    penalty: Annotated[float, Setting("on the weights", low=1e-9)] = 0.1
+    width: Annotated[float, Setting("of the kernel, in typical distances between moments", low=0.01)] = 0.4
+    linear: Annotated[float, Setting("weight of the means themselves beside the kernel", low=0)] = 0.005
+    penalty: Annotated[float, Setting("on the weights", low=1e-9)] = 0.03
     seed: Annotated[int, Setting("of the choice of landmarks", low=0)] = 0
 
     def fit(self, X: Any, Y: Any, rate: float, runs: Any = None) -> Self:
