@@ -145,6 +145,7 @@ CLINIC = """\
 version = {version}
 plain = false                 # recordings are encrypted
 tier = 2                      # untrusted parts run in the sandboxed worker
+signed = true                 # what moves needs a signed limits file of its own
 
 [limits]
 bits_per_s = 100.0

@@ -60,8 +60,6 @@ class Consent:
         self._store = Store(self.home)
         self._wall, self._began = wall, wall() - time.monotonic()
 
-    # -- asking
-
     def facts(self, subjects: Iterable[str] = ()) -> Facts:
         """What stands at this moment, for these people. Raises NotConsented where the store was edited, cut or rolled back,
         or a policy cannot be read."""
@@ -73,8 +71,8 @@ class Consent:
     def label(self, subject: str) -> Label:
         """The label of a live stream of this person: for what purposes it may be used."""
         checked_subject(subject)
-        may = frozenset(g.purpose for g in self.grants() if g.subject == subject)
-        return Label(subjects=frozenset({subject}), purposes=may)
+        purposes = frozenset(g.purpose for g in self.grants() if g.subject == subject)
+        return Label(subjects=frozenset({subject}), purposes=purposes)
 
     def receipts(self, subject: str) -> dict[str, str]:
         """Every receipt that this subject ever got, by the grant's id: JSON text, with its signature."""
@@ -108,8 +106,6 @@ class Consent:
     def policy_text(self, subject: str = "") -> str:
         """What holds, as it was written; '' where none does."""
         return self._read().policies.get(keys.tag(subject, self.home) if subject else "", "")
-
-    # -- changing
 
     def enrol(self, subject: str, passphrase: str, guardian: str = "", old: str = "") -> None:
         """Make the person's own key, out of a passphrase; of a minor, the guardian's. From then on the operator cannot grant
@@ -209,13 +205,12 @@ class Consent:
 
     def _read(self) -> Kept:
         """What is kept; its `seen` is the time at this moment."""
-        now = self.now()
         with closing(Epoch(self.home)) as epoch:
             kept = self._store.read(epoch)
             if kept.epoch > epoch.count():
                 with turnstile(self.home):  # whoever changed it is done, or was cut short
                     epoch.set_count(max(kept.epoch, epoch.count()))
-        kept.seen = max(now, kept.seen)
+        kept.seen = max(self.now(), kept.seen)
         return kept
 
     @contextmanager

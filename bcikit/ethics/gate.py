@@ -58,9 +58,10 @@ class Gate:
     def decide(
         self, kind: str, label: Label, sink: Sink | None = None, permit: str = "", facts: Facts | None = None
     ) -> Allowed:
-        """What `check` says, and the seconds for which it holds. sink: `plain` where it keeps what it gets unencrypted,
-        `real` where it moves something in the world. facts: what stands, where it was read just now."""
+        """What `check` says, and for how long. sink: `plain` where it keeps what it gets unencrypted, `real` where it moves
+        something in the world, `limits` its signed file. facts: what stands, where it was read just now."""
         real, sealed = bool(getattr(sink, "real", False)), not getattr(sink, "plain", False)
+        signed = getattr(sink, "limits", None) != ""
         its = label.subjects if type(label) is Label and type(label.subjects) is frozenset else frozenset()
         subjects = sorted(s for s in its if type(s) is str)
 
@@ -72,7 +73,8 @@ class Gate:
         try:
             if type(label) is Label and label.simulated is True:
                 return judge(kind, label, self.purpose)
-            allowed = judge(kind, label, self.purpose, facts or self.consent.facts(subjects), self._stopped, sealed, real)
+            facts = facts or self.consent.facts(subjects)
+            allowed = judge(kind, label, self.purpose, facts, self._stopped, sealed, real, signed)
             note("open", allowed.rule)
             return allowed
         except Exception as error:
@@ -90,8 +92,7 @@ class Permit:
     def __init__(self, gate: Gate, sink: Sink, stream: Stream) -> None:
         self.sink, self.home, self.count, self.capped = sink, gate.consent.home, 0, 0
         self._gate, self._label, self._name = gate, stream.label, secrets.token_hex(8)
-        self.lock = threading.Lock()
-        self._closed = False
+        self.lock, self._closed = threading.Lock(), False
         self._refusal: BciError | None = None
         self._epoch: Epoch | None = None
         self._sends: audit.Sends | None = None

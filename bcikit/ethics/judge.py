@@ -39,10 +39,10 @@ class Allowed:
 
 def judge(
     kind: str, label: Label, purpose: str, facts: Facts | None = None,
-    stopped: bool = False, sealed: bool = True, real: bool = False,
+    stopped: bool = False, sealed: bool = True, real: bool = False, signed: bool = True,
 ) -> Allowed:  # fmt: skip
     """Whether data with this label may go to a sink of this kind; facts: None serves for what is simulated alone. stopped:
-    the stop control was tried. sealed: the sink encrypts. real: it moves something in the world. Raises Refused."""
+    its stop was tried. sealed: it encrypts. real: it moves something in the world. signed: within signed limits."""
     _well_formed(kind, label, purpose)
     if label.simulated:
         if label.subjects or label.purposes:
@@ -56,17 +56,21 @@ def judge(
         raise Refused("expired", "The consent under which these data were taken has expired.")
     found = {s: best(grants, s, purpose, kind, label.level) for s in sorted(label.subjects)}
     given = [g for g in found.values() if g is not None]
-    signed = frozenset(s for s in label.subjects if (g := best(grants, s, "identification", kind)) and g.signed)
+    named = frozenset(s for s in label.subjects if (g := best(grants, s, "identification", kind)) and g.signed)
     here = kind in LOCAL and label.recorded and not label.subjects & facts.revoked
     if not here:
         _granted(kind, label, purpose, found)
-    ask = Ask(kind, label, purpose, policy.manifest, tuple(given), signed, stopped is True, real is not False)
+    ask = Ask(kind, label, purpose, policy.manifest, tuple(given), named, stopped is True, real is not False)
     if line := crossed(ask):
         raise Refused(f"red line: {line.name}", line.text, "No consent and no policy can allow it.", line.do)
     if why := policy.refuses(kind, label, purpose):
         raise Refused("policy", f"The sink {kind!r} is not allowed: {why}.", do="bcikit policy show")
     if sealed is not True and not policy.plain:
         raise Refused("sealed", "The policy allows encrypted recordings alone.", do="--record without a file name")
+    if signed is not True and policy.signed:
+        raise Refused(
+            "unsigned", "The policy allows what moves signed limits alone.", "", "bcikit limits sign FILE, limits=FILE"
+        )
     if here:
         return Allowed("a recording, used here", "recording", until - now, policy)
     _obliged(ask, policy)

@@ -26,11 +26,10 @@ class Meter:
     """Of one stream of decisions. cap: bits a second, over any WINDOW_S."""
 
     def __init__(self, s: Stream, cap: float) -> None:
-        self.cap, self.bits = cap, 0.0
+        self.cap, self.bits, self._recent = cap, 0.0, 0.0
         self._rate, self._words, self._shape = s.rate, len(s.alphabet), s.shape
         self._known: set[bytes] = set()
         self._sent: deque[tuple[float, float]] = deque()  # when, bits
-        self._recent = 0.0
         self._index: int | None = None
         self._tick: int | None = None
 

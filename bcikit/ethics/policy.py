@@ -4,6 +4,7 @@ cover too.
     version = 1                       # only grows
     plain = false                     # recordings as plain files are refused
     tier = 2                          # untrusted parts in the sandboxed worker
+    signed = true                     # what moves needs a signed limits file of its own
     peers = ["source-id"]             # LSL streams that may be read; without it any
     [limits]
     bits_per_s = 100.0                # of decisions that leave
@@ -35,7 +36,7 @@ MOST, MOST_RULES = 64_000, 200
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")  # DATASET/PERSON too
 LIMITS = {"bits_per_s": (0.1, 1e6), "grant_days": (0.001, 3660.0), "delete_days": (0.0, 3660.0)}
 RULE = {"sinks": SINKS, "purposes": PURPOSES, "levels": tuple(Level.__members__), "inferences": INFERENCES, "subjects": ()}
-KEYS = ("version", "plain", "tier", "peers", "limits", "permit", "forbid", "manifest")
+KEYS = ("version", "plain", "tier", "signed", "peers", "limits", "permit", "forbid", "manifest")
 NARROWING = ("version", "plain", "limits", "forbid")
 
 
@@ -66,6 +67,7 @@ class Policy:
     version: int = 0
     plain: bool = True
     tier: int = 1
+    signed: bool = False
     peers: tuple[str, ...] = ()
     bits_per_s: float = 100.0
     grant_days: float = 365.0
@@ -100,7 +102,8 @@ def parsed(text: str, name: str = "policy", own: bool = False) -> Policy:
     top = _Table(doc, name, text.split("\n"))
     top.knows(NARROWING if own else KEYS, "A person's own policy can only narrow." if own else "")
     made: dict[str, Any] = {"version": top.number("version", 1, 2**31 - 1, (int,))}
-    made |= {key: top.one_of(key, *good) for key, good in (("plain", (True, False)), ("tier", (1, 2))) if key in doc}
+    good: dict[str, tuple] = {"plain": (True, False), "tier": (1, 2), "signed": (True, False)}
+    made |= {key: top.one_of(key, *good[key]) for key in good if key in doc}
     made |= {"peers": top.texts("peers")} if "peers" in doc else {}
     for limits in top.tables("limits", 1):
         limits.knows(LIMITS)

@@ -1,6 +1,8 @@
 """A consent as a record that can be read elsewhere: the field names of ISO/IEC TS 27560:2023, the purposes of W3C DPV 2.
 
-https://w3id.org/dpv/guides/consent-27560 maps the one to the other. Under `bcikit` stands what the Gate decides by.
+The names, and which are mandatory, are those that W3C's guide lists (https://w3id.org/dpv/guides/consent-27560). Of an
+operator's name, address and law this device knows nothing: they are said to be not stated. Under `bcikit` stands what the
+Gate decides by.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from .manifest import LOCAL
 from .policy import Policy
 from .redlines import DIGEST, Grant
 
+NOT_STATED = "not stated: whoever runs this device"
 DPV = {
     "research": "dpv:ResearchAndDevelopment",
     "personal": "dpv:RequestedServiceProvision",
@@ -40,20 +43,28 @@ def written(g: Grant, counter: int, policy: Policy, key: str, device: str, entry
     return {
         "schema_version": "ISO/IEC TS 27560:2023",
         "record_id": g.id,
+        "receipt_id": g.id,
         "pii_principal_id": g.subject,
         "pii_processing": [
             {
+                "privacy_notice": "docs/consent.md of bcikit",
+                "language": "en",
                 "service": "bcikit",
                 "purpose": DPV[g.purpose],
                 "lawful_basis": "dpv:ExplicitlyExpressedConsent",
                 "pii_information": [{"pii_type": f"neural signals, {g.level} or less raw", "sensitive_pii_category": True}],
+                "pii_controllers": [device],
                 "processing_method": ", ".join(g.sinks),
                 "storage_locations": ["this device"] if g.sinks[0] in LOCAL else ["recipients"],
                 "retention_period": f"until erased; {policy.delete_days:g} days after a withdrawal at the latest",
+                "jurisdiction": NOT_STATED,
+                "recipient_third_parties": [] if g.sinks[0] in LOCAL else [f"whoever receives {g.sinks[0]}"],
                 "withdrawal_method": f"bcikit consent revoke {g.subject}",
             }
         ],
-        "party_identification": [{"party_id": device, "party_role": "pii_controller"}],
+        "party_identification": [
+            {"party_id": device, "party_name": NOT_STATED, "party_address": NOT_STATED, "party_role": "pii_controller"}
+        ],
         "events": [
             {
                 "event_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(g.when)),

@@ -117,9 +117,8 @@ def _opened(path: Path) -> int:
 
 @dataclass
 class Kept:
-    """What stands. epoch, counter: of all changes and of all grants ever made. revoked: {tag: when} of who ever took back
-    a local sink. people: {tag: {salt, key, guardian}}. policies: {"" or a person's tag: text}. new: receipts to be added.
-    forget: the tag of whose receipts are to go."""
+    """What stands. epoch, counter: of changes and of grants so far. revoked: {tag: when} a local sink was ever taken back.
+    people: {tag: {salt, key, guardian}}. policies: {tag, or "": text}. new: receipts to add. forget: tag of those to go."""
 
     epoch: int = 0
     counter: int = 0

@@ -11,6 +11,8 @@ import pytest
 
 from bcikit import Label, Level, NotConsented, WrongUse
 from bcikit.cli import main as cli
+from bcikit.effectors.console import Console
+from bcikit.effectors.drones import Drones
 from bcikit.ethics.consent import Consent, Facts
 from bcikit.ethics.gate import Gate
 from bcikit.ethics.judge import judge
@@ -120,6 +122,16 @@ def test_what_a_policy_does_not_know_rejects_it_with_its_line(old, new, line):
 def test_what_is_no_policy_is_refused(text):
     with pytest.raises(WrongUse):
         parsed(text)
+
+
+def test_what_moves_needs_signed_limits_of_its_own_where_the_policy_says_so():
+    gate = Gate()
+    gate.consent.use_policy("version = 1\nsigned = true\n")
+    gate.consent.grant("S1", "research", ["effector"])
+    gate.decide("effector", S1, Console())  # nothing moves
+    with pytest.raises(NotConsented, match="signed limits"):
+        gate.decide("effector", S1, Drones())
+    gate.decide("effector", S1, Drones(limits="mine.toml"))  # which is refused when it is read, if it is not signed
 
 
 def test_a_forbid_wins_whatever_the_order_of_the_rules():
