@@ -55,6 +55,8 @@ def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: s
                 "What was meant (rows) and what was decoded (columns), causal; share of the row, and trials.",
             )
         )
+        if "answered" in forms["causal"]:
+            parts.append(_withheld(forms["causal"]))
         if curve := forms.get("curve"):
             said = "The causal score when only the first trials train, with its interval: would more training help?"
             parts.append(_figure(_learning(curve, forms["causal"]["chance"]["mean"], result["metric"]), said))
@@ -110,6 +112,16 @@ def _scores(result: Mapping[str, Any]) -> str:
         )
     heads = ("", "mean", "interval", "worst person", "spread", "chance", "p", "trials")
     return f"<h2>Scores</h2><table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>{''.join(rows)}</table>"
+
+
+def _withheld(s: Mapping[str, Any]) -> str:
+    """What the surest decisions alone are worth."""
+    rows = "".join(
+        f"<tr><td>{a['share']:.0%}</td><td>{a['accuracy']:.3f}</td><td>{a['sure']:.2f}</td></tr>" for a in s["answered"]
+    )
+    heads = "".join(f"<th>{h}</th>" for h in ("answered, the surest first", "of these right", "from this probability on"))
+    said = f"Decisions withheld below a probability, causal. What is said is {s['calibration']:.2f} off what is right."
+    return f"<table><tr>{heads}</tr>{rows}</table><p class='dim'>{said}</p>"
 
 
 def _continuous(forms: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .protocols import Scored
 
+ANSWERED = (1.0, 0.9, 0.8, 0.6, 0.4)  # shares of trials, the surest first
 DRAWS = 1000
 
 
@@ -103,7 +104,25 @@ def summary(scored: Sequence[Scored], told: Any, seed: int = 0, last: bool = Fal
         "classes": list(classes),
         "confusion": confusion.tolist(),
         "trials": sum(len(s.y) for s in scored),
+        **withheld([pair for its in pairs.values() for pair in its]),
     }
+
+
+def withheld(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """What withholding decisions would bring, and whether probabilities mean what they say. answered: for each share of
+    trials, the surest first, the accuracy among them and the highest probability from which on they are answered.
+    calibration: the mean of how far accuracy lies from the probability said, over ten bins of it, weighed by trials (Naeini
+    et al., Proc AAAI 29, 2015, doi:10.1609/aaai.v29i1.9602)."""
+    top = np.nan_to_num(np.concatenate([p.max(axis=1) for _, p in pairs]), nan=0.0)
+    hits = np.concatenate([_hits(y, p) for y, p in pairs])
+    order, n = np.argsort(-top, kind="stable"), len(top)
+    answered = []
+    for share in ANSWERED:
+        some = order[: max(round(share * n), 1)]
+        answered.append({"share": share, "accuracy": float(hits[some].mean()), "sure": float(top[some[-1]])})
+    bins = np.minimum((10 * top).astype(int), 9)
+    apart = [abs(float(hits[bins == b].mean() - top[bins == b].mean())) * (bins == b).mean() for b in np.unique(bins)]
+    return {"answered": answered, "calibration": float(sum(apart))}
 
 
 def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bcikit.evaluate.protocols import Scored
-from bcikit.evaluate.statistics import accuracy, auc, compared, summary
+from bcikit.evaluate.statistics import accuracy, auc, compared, summary, withheld
 
 
 def scored(subject, y, p, split="1", classes=("a", "b")):
@@ -70,3 +70,18 @@ def test_wilcoxon_and_its_effect():
     c = compared(a, b)
     assert c["effect"] == 1.0 and c["p"] == pytest.approx(2 / 2**8) and c["over"] == "per_subject"
     assert compared(a, a) == {"over": "per_subject", "n": 8, "p": 1.0, "effect": 0.0, "difference": 0.0}
+
+
+def test_what_is_withheld_is_what_is_least_sure_and_calibration_is_what_it_says():
+    rng = np.random.default_rng(0)
+    said = rng.uniform(0.5, 1, 4000)
+    y = (rng.random(4000) > said).astype(int)  # class 0 is right as often as it is said to be
+    honest = withheld([(y, np.column_stack([said, 1 - said]))])
+    assert honest["calibration"] < 0.03
+    for row in honest["answered"]:  # the surest share of an even distribution from one half to one
+        assert row["sure"] == pytest.approx(1 - row["share"] / 2, abs=0.02)
+        assert row["accuracy"] == pytest.approx(1 - row["share"] / 4, abs=0.03)
+    boasting = withheld([(y, np.tile([1.0, 0.0], (4000, 1)))])
+    assert boasting["calibration"] == pytest.approx(0.25, abs=0.03)
+    lost = withheld([(np.zeros(10, int), np.full((10, 2), np.nan))])  # no answer is a wrong one, and the least sure
+    assert lost["answered"][0]["accuracy"] == 0.0
