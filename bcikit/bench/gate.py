@@ -42,13 +42,24 @@ class _Null(Sink):
         pass
 
 
+class _Out(_Null):
+    kind = "network"
+
+
 def costs(seconds: float) -> Iterator[Row | dict[str, Any] | str]:
     """Rows, then the summary; each part runs for so long."""
     summary: dict[str, Any] = {"bench": "gate", "data": "simulated"}
     with _home():
         Consent().grant("S1", "research", ["view", "record"])
-        send = _timed("a send through the Gate", _sender(_signal()), seconds, "signal of 64 channels, 10 rows")
-        word = _timed("a send of a decision", _sender(_decision()), seconds, "held to its words and to bits a second")
+        Consent().enrol("S1", "simulated words")
+        Consent().grant("S1", "research", ["network"], passphrase="simulated words", level="DECISION")
+        send = _timed("a send through the Gate", _sender(_Null(), _signal()), seconds, "signal of 64 channels, 10 rows")
+        word = _timed(
+            "a send of a decision",
+            _sender(_Out(), _decision()),
+            seconds,
+            "that leaves, held to its words and to bits a second",
+        )
         yield send
         yield word
         summary |= {"send_us_p50": send.us_p50, "send_us_p99": send.us_p99, "decision_us_p99": word.us_p99}
@@ -62,6 +73,9 @@ def costs(seconds: float) -> Iterator[Row | dict[str, Any] | str]:
             summary["sealed_real_time" if sealed else "plain_real_time"] = row.real_time_factor
         revoked = told(Row("revoke", note=f"{SENDERS} threads send without pause; until it has returned"), _revoked(seconds))
         yield revoked
+        disk = told(Row("a wait for the disk alone", note="4 kB, once; a revocation waits for it once too"), _disk())
+        yield disk
+        summary |= {"disk_ms_p50": _ms(disk.us_p50), "disk_ms_p99": _ms(disk.us_p99)}
         summary |= {"revoke_ms_p50": _ms(revoked.us_p50), "revoke_ms_p99": _ms(revoked.us_p99)}
         summary["revoke_ms_worst"] = _ms(revoked.us_worst)
     yield summary
@@ -95,8 +109,8 @@ def _decision() -> Stream:
     return Stream("simulated", 10.0, (Channel("d", "decision", ""),), alphabet=("rest", "go"), label=label)
 
 
-def _sender(s: Stream) -> Callable[[int], None]:
-    permit = Gate().open(_Null(), s)
+def _sender(sink: Sink, s: Stream) -> Callable[[int], None]:
+    permit = Gate().open(sink, s)
     x = np.zeros((10 if s.rate > 100 else 1, len(s.channels)), np.float32)
     return lambda i: permit.send(Chunk(x, i * len(x), i * len(x) / s.rate))
 
@@ -194,4 +208,17 @@ def _revoked(seconds: float) -> np.ndarray:
         took.append(time.perf_counter() - began)
         for t in threads:
             t.join()
+    return np.array(took)
+
+
+def _disk(turns: int = 60) -> np.ndarray:
+    """Seconds that 4 kB more in a file take to be on the disk, at random moments."""
+    rng, took = np.random.default_rng(0), []
+    with (Path(os.environ["BCIKIT_HOME"]) / "disk").open("wb", buffering=0) as f:
+        for _ in range(turns):
+            time.sleep(float(rng.uniform(0, 0.01)))
+            began = time.perf_counter()
+            f.write(bytes(4096))
+            os.fsync(f.fileno())
+            took.append(time.perf_counter() - began)
     return np.array(took)

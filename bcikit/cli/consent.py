@@ -103,9 +103,8 @@ def receipt(subject: str) -> None:
 
     consent = Consent()
     standing = {g.id for g in consent.grants()}
-    for one, text in consent.receipts(subject).items():
-        if one in standing:
-            click.echo(text)
+    kept = [text for one, text in consent.receipts(subject).items() if one in standing]
+    click.echo("\n".join(kept) or f"{subject} allows nothing here.", err=not kept)
 
 
 @command.command()
@@ -123,7 +122,9 @@ def revoke(subject: str, purpose: str | None, sinks: tuple[str, ...]) -> None:
     gone = consent.revoke(subject, purpose, sinks)
     for g in gone:
         click.echo(f"taken back: {_line(g)}")
-    click.echo(f"{subject}: {len(gone)} grants taken back; nothing leaves through them any more.")
+    click.echo(
+        f"{subject}: {len(gone)} grant{'' if len(gone) == 1 else 's'} taken back; nothing leaves through them any more."
+    )
     if due := consent.due().get(keys.tag(subject)):
         until = strftime("%Y-%m-%d", localtime(due))
         click.echo(f"Recordings of {subject} kept here are to be destroyed by {until}: bcikit erase {subject}")

@@ -18,7 +18,7 @@ from .manifest import LOCAL
 from .policy import Policy
 from .redlines import DIGEST, Grant
 
-NOT_STATED = "not stated: whoever runs this device"
+NOT_STATED = "not stated here; ask whoever runs this device"
 DPV = {
     "research": "dpv:ResearchAndDevelopment",
     "personal": "dpv:RequestedServiceProvision",
