@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ NEEDS = {
 }
 PICTURE_MS = 2000 / 60  # one picture of sixty a second may be missed, two in a row not
 SHOWN_MS = 50.0  # three pictures: a cursor seen so late is still steered as one that is seen at once
+REACTION_S, RENEWED_S = 0.5, 0.02  # how long a device is waited for, while its command is renewed
+ARMED_S = 0.6  # at the start it waits until nothing has been wrong for a while
 SUPERVISED_MS = 30.0  # a command at the device behind its supervisor: two steps of each
 
 
@@ -96,7 +98,8 @@ def _parts(application: str, found: Measured) -> Iterator[Line]:
 
 
 def commanded(seconds: float, gate: Gate) -> np.ndarray:
-    """ms from a command's being written to the device's acting on it, simulated drones told to go and to stop in turn."""
+    """ms from a command's being written to the device's acting on it: simulated drones, told to go from rest, in either
+    direction, and to rest again."""
     drones, source = Drones(), Drones.commands()
     permit = gate.open(drones, source.stream)
     client = drones._client
@@ -104,25 +107,32 @@ def commanded(seconds: float, gate: Gate) -> np.ndarray:
     try:
         if client is None:
             return np.array(took)
-        end = time.monotonic() + max(seconds, 2.0)
-        names, k = len(drones.spec.names), 0
-        while time.monotonic() < end:
-            k += 1
-            want = 0.3 if k % 2 else -0.3
-            before, began = client.panel.felt.read()[1][3], time.monotonic()
-            values = np.zeros(names)
-            values[0] = want
-            client.send(values, began)
-            while time.monotonic() < began + 0.1:
+
+        def told(speed: float, done: Callable[[Any], bool], most: float) -> tuple[float, Any]:
+            """The command, renewed as a decoder does, until it is done: when it was first written, and what is felt."""
+            began = due = time.monotonic()
+            while (now := time.monotonic()) < began + most:
+                if now >= due:
+                    client.send(np.array([speed, *np.zeros(len(drones.spec.names) - 1)]), now)
+                    due = now + RENEWED_S
                 felt = client.panel.felt.read()[1]
-                if (felt[3] - before) * want > 1e-6 and not felt[1]:
-                    took.append((felt[0] - began) * 1000)
-                    break
+                if done(felt):
+                    return began, felt
                 time.sleep(0.0005)
-            time.sleep(0.04)
+            return began, None
+
+        end, way = time.monotonic() + max(seconds, 2.0), 0.3
+        told(0.0, lambda felt: False, ARMED_S)
+        while time.monotonic() < end:
+            way = -way
+            began, felt = told(way, lambda felt: abs(felt[3]) > 1e-6 and not felt[1], REACTION_S)
+            if felt is not None:
+                took.append((felt[0] - began) * 1000)
+            told(0.0, lambda felt: abs(felt[3]) < 1e-9, REACTION_S)
+            told(0.0, lambda felt: False, RENEWED_S)
     finally:
         permit.close()
-    return np.array(took[5:])  # at the start it waits until nothing has been wrong for a while
+    return np.array(took)
 
 
 def report(lines: list[Line], seconds: float, when: str) -> bytes:
