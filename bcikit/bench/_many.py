@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..decode.kinematics.click import Click, Presses, closer, may_close
+from ..decode.kinematics.latents import Latents
 from ..decode.kinematics.steering import Steering
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.world import World
@@ -51,6 +52,7 @@ class Many:
         self.speed = np.array([[d.speed] for d in decoders])
         world.people.learn(self.speed[:, 0], 0.0 if noiseless else 0.5)
         self.velocity = np.zeros((len(decoders), 2))
+        self.latents: dict[int, Latents] = {}  # of the runs whose decoder reads latents
         self.clicks: list[Click] = []
         self.shut, self.presses = np.zeros(len(decoders)), Presses(len(decoders), world.step_s)
         self.taken()
@@ -58,9 +60,13 @@ class Many:
     def taken(self) -> None:
         """The decoders' arrays as they now are."""
         if all(hasattr(d, "K_") for d in self.decoders):
-            self.K, self.M, self.c, self.feed = (
-                np.stack([getattr(d, name) for d in self.decoders]) for name in ("K_", "M_", "c_", "position_")
-            )
+            K, c, feed = ([getattr(d, name) for d in self.decoders] for name in ("K_", "c_", "position_"))
+            for run, one in self.latents.items():  # what reads them, put as what reads the counts
+                K[run] = K[run] @ one.inverse_
+                c[run] = c[run] - K[run] @ one.mean_
+                feed[run] = np.zeros((len(one.mean_), 2))
+            self.K, self.c, self.feed = np.stack(K), np.stack(c), np.stack(feed)
+            self.M = np.stack([d.M_ for d in self.decoders])
             self.fed = self.feed.any()
 
     def scale(self, gain: float) -> None:
@@ -132,9 +138,10 @@ class Many:
         self.W = np.stack([c.weights_ for c in self.clicks]).astype(np.float32)
         self.offset = np.array([c.offset_ for c in self.clicks])
 
-    def calibrate(self, blocks: Sequence[tuple[float, float]] = BLOCKS, patience_s: float = math.inf) -> None:
+    def calibrate(self, blocks: Sequence[tuple[float, float]] = BLOCKS, patience_s: float = math.inf) -> Use | None:
         """As `tasks/closed_loop.py` does it: seconds and the computer's part of each block, a fit behind each. What was
-        learnt from watching is forgotten behind the second. A target not hit in `patience_s` makes place for the next."""
+        learnt from watching is forgotten behind the second. A target not hit in `patience_s` makes place for the next.
+        The use that was learnt from in the end."""
         known: Use | None = None
         usual, self.world.task.timeout_s = self.world.task.timeout_s, patience_s
         for block, (seconds, assist) in enumerate(blocks):
@@ -145,10 +152,20 @@ class Many:
         self.world.neurons.observe(False)
         self.world.task.timeout_s = usual
         self.world.task.fresh()
+        return known
+
+    def read_latents(self, use: Use, runs: Sequence[int]) -> None:
+        """The decoders of these runs learn anew from this use, to read its latents."""
+        for run in runs:
+            counts, cursor, target, size, velocity = use.of(run)
+            self.latents[run] = Latents().fit(counts)
+            z = self.latents[run].transform(counts)
+            self.decoders[run].fit_use(z, cursor, target, size, velocity, self.world.step_s)
+        self.taken()
 
     def fit(self, use: Use, teacher: str | Sequence[str] = "known") -> None:
         """Each decoder learns from its own use, all by the same teacher or each by its own: `known` targets, or none: what
-        `rti` or `prit` infers; or, for a bound, `told` the push itself."""
+        `rti` or `prit` infers; `aligned` finds the latents again; or, for a bound, `told` the push itself."""
         step, teachers = self.world.step_s, [teacher] * len(self.decoders) if isinstance(teacher, str) else teacher
         for run, (d, one) in enumerate(zip(self.decoders, teachers, strict=True)):
             if one == "known":
@@ -157,13 +174,15 @@ class Many:
                 self._guess(d, use, run, one, step)
         self.taken()
 
-    @staticmethod
-    def _guess(d: Steering, use: Use, run: int, teacher: str, step: float) -> None:
+    def _guess(self, d: Steering, use: Use, run: int, teacher: str, step: float) -> None:
         counts, cursor, _, size, velocity = use.of(run)
         if teacher == "told":
             d.fit_push(counts, use.push[:, run], np.ones(len(counts)), step, cursor)
             return
         with suppress(WrongUse):  # too little is known: it stays as it was
+            if teacher == "aligned":
+                self.latents[run].align(counts)
+                return
             d.fit_guess(teacher, counts, cursor, size, velocity, use.selected[:, run], step)
 
     def offline(self, use: Use, run: int) -> float:

@@ -25,8 +25,8 @@ from ..tasks.world import STEP_S, World
 from ._many import Heard, Many, Use, many
 from .raw import raw
 
-TEACHERS = ("static", "rti", "prit", "known")  # of the row days, each also a row of its own
-ROWS = ("grid", "click", "refit", "bins", "days", *TEACHERS, "night", "step", "raw")
+TEACHERS = ("static", "aligned", "rti", "prit", "known")  # of the row days, each also a row of its own
+ROWS = ("grid", "click", "refit", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -56,6 +56,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
         "click": click,
         "days": lambda s: stays(s, days),
         **{t: partial(stays, days=days, teachers=(t,)) for t in TEACHERS},
+        "minutes": minutes,
         "night": night,
         "step": step,
         "raw": lambda s: raw(s[0], seconds),
@@ -234,7 +235,7 @@ def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
 
 
 def stays(seeds: Sequence[int], days: int, teachers: Sequence[str] = TEACHERS, units: int = 192) -> Iterator[dict[str, Any]]:
-    """Day after day: no learning, RTI, PRI-T, and every target known. Time to target, as a multiple of day 0's; `days` holds
+    """Day after day: no learning, latents aligned, RTI, PRI-T, every target known. Time to target over day 0's; `days` holds
     the mean of every day. All that learn live side by side, each with the same people; what does not learn lives the days
     alone that are shown, since the others leave nothing behind in it."""
     shown = sorted({day for day in SHOWN if 0 < day < days} | {days})
@@ -247,18 +248,20 @@ def _lived(
     seeds: Sequence[int], units: int, days: int, shown: Sequence[int], teachers: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """The lines of these teachers, each with people of its own."""
-    m = calibrated([*seeds] * len(teachers), units)
-    m.world.task.fresh()
+    m = many(world([*seeds] * len(teachers), units))
+    use, each_run = m.calibrate(), np.repeat(teachers, len(seeds)).tolist()
+    if use is not None:
+        m.read_latents(use, [run for run, teacher in enumerate(each_run) if teacher == "aligned"])
     m.world.task.timeout_s = fact("timeout_s")  # what is never reached counts as so long
     m.use(DAY_S, keep=False)
     first = m.world.task.seconds_to_target()
-    use = m.room(DAY_S)
+    room = m.room(DAY_S)
     curves: dict[str, dict[int, float]] = {teacher: {} for teacher in teachers}
     for day in range(1, days + 1):
         m.world.neurons.tonight()
         if teachers == ["static"] and day not in shown:
             continue
-        each = (_day(m, np.repeat(teachers, len(seeds)).tolist(), use) / first).reshape(len(teachers), -1)
+        each = (_day(m, each_run, room) / first).reshape(len(teachers), -1)
         for teacher, now in zip(teachers, each, strict=True):
             curves[teacher][day] = float(now.mean())
             if day in shown:
@@ -280,9 +283,32 @@ def _day(m: Many, teachers: Sequence[str], use: Use) -> np.ndarray:
     return m.world.task.seconds_to_target()
 
 
+def minutes(seeds: Sequence[int], days: int = 20, units: int = 96) -> Iterator[dict[str, Any]]:
+    """A minute of use a day and few channels, where guesses are at their worst: PRI-T as it is, PRI-T that takes nothing
+    back, and every target known; bits a second, the mean of the second half of the days."""
+    teachers = np.repeat(["prit", "prit", "known"], len(seeds)).tolist()
+    m = many(world([*seeds] * 3, units))
+    m.calibrate()
+    bits = []
+    for _ in range(days):
+        m.world.neurons.tonight()
+        m.world.task.fresh()
+        use = m.use(MINUTE_S / 2)
+        for part in (0, MINUTE_S / 2):
+            use = use.then(m.use(part)) if part else use
+            for d in m.decoders[len(seeds) : 2 * len(seeds)]:
+                vars(d).pop("before_", None)
+            m.fit(use, teachers)
+        bits.append(m.world.task.bits_per_s())
+    late = np.mean(bits[days // 2 :], axis=0).reshape(3, -1)
+    for name, now in zip(("PRI-T", "PRI-T without the guardian", "known"), late, strict=True):
+        yield {"row": f"a minute a day, {units} channels, days {days // 2 + 1} to {days}, {name}", **interval(now)}
+
+
 def night(seeds: Sequence[int], units: int = 192) -> Iterator[dict[str, Any]]:
     """A bad night takes part of the units: minute after minute of use, without labels, bits a second over the day before."""
     m = calibrated(seeds, units)
+    m.use(SETTLE_S, keep=False)
     before = np.maximum(scored(m), 0.1)
     m.world.neurons.shock()
     known = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bcikit.bench import loop as bench
 from bcikit.bench._many import many
-from bcikit.bench.loop import REFIT, calibrated, ceiling, interval, loop, world
+from bcikit.bench.loop import REFIT, calibrated, ceiling, interval, loop, stays, world
 
 
 def test_a_person_among_many_does_what_they_do_alone():
@@ -24,9 +25,25 @@ def test_stacked_decoders_are_the_decoder(settings):
         assert np.corrcoef(want[50:, 0], use.velocity[50:, run, 0])[0, 1] > 0.9999
 
 
-def test_behind_a_bad_night_it_learns_again_without_labels():
+def lost(neurons):
+    neurons.shock(0.5)
+
+
+def dead(neurons):
+    """A bank of channels falls silent."""
+    neurons.alive[:, :32] = False
+
+
+def drifted(neurons):
+    """Every unit's baseline is another."""
+    neurons.base *= np.exp(np.random.default_rng(0).normal(0, 0.7, neurons.base.shape))
+    neurons.later(0.0)
+
+
+@pytest.mark.parametrize("what", [lost, dead, drifted])
+def test_what_the_neurons_lost_in_use_is_learnt_again_without_labels(what):
     m = calibrated([1, 2], 96)
-    m.world.neurons.shock(0.5)
+    what(m.world.neurons)
     bits = []
     for _ in range(3):
         m.world.task.fresh()
@@ -34,6 +51,14 @@ def test_behind_a_bad_night_it_learns_again_without_labels():
         bits.append(float(m.world.task.bits_per_s().mean()))
         m.fit(use, "prit")
     assert bits[-1] > bits[0] + 1.0
+
+
+def test_teachers_side_by_side_do_what_they_do_alone(monkeypatch):
+    monkeypatch.setattr(bench, "DAY_S", 30.0)
+    monkeypatch.setattr(bench, "MORNING_S", 15.0)
+    together = {line["row"]: line["people"] for line in stays([1, 2], 1, ("aligned", "prit"), units=32)}
+    alone = {line["row"]: line["people"] for line in stays([1, 2], 1, ("prit",), units=32)}
+    assert alone["day 1, prit"] == pytest.approx(together["day 1, prit"], rel=1e-9) and len(together) == 2
 
 
 def test_a_noiseless_person_is_not_beaten_and_intervals_hold_the_mean():

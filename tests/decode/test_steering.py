@@ -8,7 +8,7 @@ import pytest
 from bcikit.core.errors import WrongUse
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Event, recording
-from bcikit.decode.kinematics._intention import chosen, inferred, rotated, towards
+from bcikit.decode.kinematics._intention import chosen, evidence, inferred, rotated, towards
 from bcikit.decode.kinematics.steering import Steering, _use
 
 STEP = 0.02
@@ -90,20 +90,49 @@ def test_without_labels_it_learns_what_it_would_learn_with_them(how):
     assert min(np.corrcoef(b[20:, i], test[20:, i])[0, 1] for i in (0, 1)) > 0.75
 
 
-@pytest.mark.parametrize("how", ["rti", "prit"])
-def test_what_turns_round_is_not_taken_over(how):
+def test_what_turns_round_is_not_taken_over():
     """The guardian: where the cursor went the other way than was decoded, the guess is of something else."""
     cursor, target, push, selected = drive(120, noise=0.0)
     x, size = counts(push), np.full(len(push), 0.05)
     decoder = Steering().fit_use(x, cursor, target, size, push, STEP)
-    before = decoder.K_.copy()
-    wrong = -cursor if how == "rti" else cursor
-    said = decoder.predict(x) if how == "rti" else -decoder.predict(x)
-    with pytest.raises(WrongUse, match=r"does not take over|cannot guess"):
-        decoder.fit_guess(how, x, wrong, size, said, selected, STEP)
+    before, said = decoder.K_.copy(), decoder.predict(x)
+    with pytest.raises(WrongUse, match="does not take over"):
+        decoder.fit_guess("rti", x, -cursor, size, said, selected, STEP)
     assert np.array_equal(decoder.K_, before)
-    decoder.fit_guess(how, x, cursor, size, decoder.predict(x), selected, STEP)
+    decoder.fit_guess("rti", x, cursor, size, said, selected, STEP)
     assert not np.array_equal(decoder.K_, before)
+
+
+@pytest.mark.parametrize("how", ["rti", "prit"])
+def test_a_collapse_of_self_training_is_noticed_in_the_next_use_and_taken_back(how):
+    """A day on which the cursor moved by other hands teaches nonsense. In the use behind it the decoder before makes more
+    sense of the counts, and is learnt on from; what a target told is never taken back."""
+    cursor, target, push, selected = drive(120, noise=0.0)
+    x, size = counts(push), np.full(len(push), 0.05)
+    told = Steering().fit_use(x, cursor, target, size, push, STEP)
+    collapsed = Steering()
+    collapsed.restore(told.learned())
+    collapsed.fit_push(counts(-push, seed=3), push[:, ::-1], np.ones(len(x)), STEP)
+    collapsed.before_ = told.learned()
+    cursor, target, push, selected = drive(60, seed=4, noise=0.0)
+    x, size = counts(push, seed=5), np.full(len(push), 0.05)
+    bad = collapsed.predict(x)
+    assert np.corrcoef(bad.ravel(), push.ravel())[0, 1] < 0.2
+    assert evidence(cursor, told.predict(x), selected, STEP) > evidence(cursor, bad, selected, STEP) + 0.05
+    collapsed.fit_guess(how, x, cursor, size, bad, selected, STEP)
+    assert np.corrcoef(collapsed.predict(x).ravel(), push.ravel())[0, 1] > 0.8
+    twin = Steering()
+    twin.restore(collapsed.learned())  # the decoder before is kept with the rest
+    assert np.array_equal(twin.before_["K_"], told.K_)
+    assert not hasattr(twin.fit_use(x, cursor, target, size, push, STEP), "before_")
+
+
+def test_what_decodes_well_has_more_evidence_without_any_label():
+    cursor, _, push, selected = drive(60, noise=0.0)
+    noise = np.random.default_rng(0).standard_normal(push.shape)
+    told = [evidence(cursor, push + much * noise, selected, STEP) for much in (0.0, 1.0, 4.0)]
+    assert told[0] > told[1] > told[2] and told[0] > evidence(cursor, -push, selected, STEP)
+    assert evidence(cursor[:4], push[:4], selected[:4], STEP) == -np.inf
 
 
 def test_too_little_changes_nothing_and_does_not_end_the_loop():

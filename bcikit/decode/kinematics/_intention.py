@@ -70,27 +70,53 @@ def inferred(
 
     Source: G. H. Wilson et al., Nat. Biomed. Eng., 2025, doi:10.1038/s41551-025-01536-z: directions are von Mises about that
     to the target, the less concentrated the nearer; targets stay or jump. Posterior probabilities here, Viterbi there."""
-    every = max(round(TURN_S / step_s), 1)
-    n = len(cursor) // every
-    if n < 2:
+    steps = _steps(cursor, push, selected, step_s)
+    if steps is None:
         return np.full_like(cursor, np.nan), np.zeros(len(cursor))
-    at = cursor[: n * every].reshape(n, every, 2).mean(axis=1)
-    way = push[: n * every].reshape(n, every, 2).mean(axis=1)
-    picks = np.asarray(selected[: n * every].reshape(n, every).any(axis=1))
-    places = (np.stack(np.meshgrid(*[np.arange(side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) / side - 0.5
-    like = _likely(at, way, picks, places)
+    every, at, way, picks = steps
+    places = _places(side)
+    like, _ = _likely(at, way, picks, places)
     post = _smoothed(like, picks, every * step_s)
     best = post.argmax(axis=1)
     near = ((places[:, None] - places[None]) ** 2).sum(axis=2) < NEIGHBOUR**2
     sure = np.take_along_axis(post @ near.astype(post.dtype), best[:, None], axis=1)[:, 0]
-    target, weight = np.full_like(cursor, np.nan), np.zeros(len(cursor))
-    target[: n * every], weight[: n * every] = np.repeat(places[best], every, axis=0), np.repeat(sure**2, every)
+    target, weight, known = np.full_like(cursor, np.nan), np.zeros(len(cursor)), every * len(at)
+    target[:known], weight[:known] = np.repeat(places[best], every, axis=0), np.repeat(sure**2, every)
     return target, weight
 
 
-def _likely(at: np.ndarray, way: np.ndarray, picks: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(steps, places) how likely each step is, were this the target; the largest of a step is 1. Float32, as all of the
-    model: the largest part of the time that learning takes."""
+def evidence(cursor: np.ndarray, push: np.ndarray, selected: np.ndarray, step_s: float, side: int = 14) -> float:
+    """How much likelier than pushes in any direction the decoded ones are, were they meant for targets: nats a step of the
+    model of `inferred`. Needs no label; what decodes well has more of it. -inf where there is too little."""
+    steps = _steps(cursor, push, selected, step_s)
+    if steps is None:
+        return -np.inf
+    every, at, way, picks = steps
+    like, most = _likely(at, way, picks, _places(side))
+    return float(np.mean(most + np.log(_ahead(like, _jumps(picks, every * step_s))[1])))
+
+
+def _steps(
+    cursor: np.ndarray, push: np.ndarray, selected: np.ndarray, step_s: float
+) -> tuple[int, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Bins in a step of the model; and for each step the cursor, the push (steps, 2), and whether something was selected.
+    None for fewer than two."""
+    every = max(round(TURN_S / step_s), 1)
+    n = len(cursor) // every
+    if n < 2:
+        return None
+    at, way = (a[: n * every].reshape(n, every, 2).mean(axis=1) for a in (cursor, push))
+    return every, at, way, np.asarray(selected[: n * every].reshape(n, every).any(axis=1))
+
+
+def _places(side: int) -> np.ndarray:
+    """(places, 2) that a target may have."""
+    return (np.stack(np.meshgrid(*[np.arange(side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) / side - 0.5
+
+
+def _likely(at: np.ndarray, way: np.ndarray, picks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, places) how likely each step is, were this the target, the largest of a step being 1; and the logarithm of
+    that one's likelihood (steps). Float32, as all of the model: it is the largest part of the time that learning takes."""
     from scipy.special import i0e
 
     at, way, places = (a.astype(np.float32) for a in (at, way, places))
@@ -102,22 +128,35 @@ def _likely(at: np.ndarray, way: np.ndarray, picks: np.ndarray, places: np.ndarr
     firm = firm / (1 + np.exp((NEAR - far) * np.float32(3 / NEAR)))
     log = firm * (cosine - 1) - np.log(i0e(firm))
     log[picks] -= far[picks] ** 2 / (2 * UNDER**2)
-    return np.exp(log - log.max(axis=1, keepdims=True))
+    most = log.max(axis=1)
+    return np.exp(log - most[:, None]), most
 
 
-def _smoothed(like: np.ndarray, picks: np.ndarray, step_s: float) -> np.ndarray:
-    """(steps, places) posterior probabilities: forward, then backward. A target stays, or jumps to any place; behind a
-    selection it has jumped."""
+def _jumps(picks: np.ndarray, step_s: float) -> list[float]:
+    """The odds, before each step, that the target has jumped to any place; behind a selection it has."""
+    return np.where(np.concatenate([[True], picks[:-1]]), 1.0, min(step_s / JUMP_S, 1.0)).tolist()
+
+
+def _ahead(like: np.ndarray, jumps: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, places) probabilities given what came until then; (steps) how likely each step was before it came."""
     n, k = like.shape
-    ahead = np.empty_like(like)
-    jumps = np.where(np.concatenate([[True], picks[:-1]]), 1.0, min(step_s / JUMP_S, 1.0)).tolist()  # before each step
+    ahead, told = np.empty_like(like), np.empty(n)
     now = np.full(k, 1 / k, like.dtype)
     for t, jump in enumerate(jumps):
         now = now * (1 - jump)
         now += jump / k
         now *= like[t]
-        now /= now.sum()
+        told[t] = now.sum()
+        now /= told[t]
         ahead[t] = now
+    return ahead, told
+
+
+def _smoothed(like: np.ndarray, picks: np.ndarray, step_s: float) -> np.ndarray:
+    """(steps, places) posterior probabilities: forward, then backward."""
+    n, k = like.shape
+    jumps = _jumps(picks, step_s)
+    ahead, _ = _ahead(like, jumps)
     back = np.ones(k, like.dtype)
     for t in range(n - 1, 0, -1):
         ahead[t] *= back

@@ -14,7 +14,7 @@ from ...core.errors import WrongUse
 from ...core.label import SIMULATED
 from ...core.parts import Setting
 from ...core.stream import Channel, Event, Recording, Stream, recording
-from ._intention import chosen, inferred, rotated, towards
+from ._intention import chosen, evidence, inferred, rotated, towards
 from .kalman import Kalman
 
 SCREEN = (
@@ -26,8 +26,10 @@ SCREEN = (
 )  # channels of the screen, in widths of the workspace
 GUESSES = ("rti", "prit")  # teachers for whom nobody knows the target
 TEACHERS = ("towards", "refit", *GUESSES)
-SURE_S = 20.0  # of use in which the target could be guessed, the least to learn from without labels
+SURE_S = 10.0  # of use in which the target could be guessed, the least to learn from without labels
 ENOUGH_S = 4.0  # of a known intention, the least to learn from
+TURNS = 4  # of guessing what was intended and learning from the guess
+WORSE = 0.05  # nats a step: a decoder that makes so much less sense of its use than the one before is given up
 AGREE = 0.3  # correlation with what was decoded, below which a guess is not taken over
 SPREAD = 0.5  # of an intention along one axis, to a full push
 
@@ -73,23 +75,48 @@ class Steering(Kalman):
             push, weight = rotated(cursor, target, size, velocity, self.speed)
         else:
             push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
+        vars(self).pop("before_", None)  # what was told is not taken back
         return self.fit_push(X, push, weight, step_s, cursor)
 
     def fit_guess(self, how: str, X: Any, cursor: Any, size: Any, velocity: Any, selected: Any, step_s: float) -> Self:
-        """Learn from use whose targets nobody knows, by `rti` or `prit`; selected (bins): True where something was. Raises
-        WrongUse, and stays as it was, where too little could be guessed, or what came of it contradicts what was decoded:
-        so self-training that collapses or turns round is not taken over."""
-        how_sure = chosen(cursor, selected, step_s) if how == "rti" else inferred(cursor, velocity, selected, step_s)
-        target, sure = how_sure
-        push, weight = towards(cursor, target, size, step_s, self.near_s * self.speed)
-        if (weight * sure).sum() * step_s < SURE_S:
-            raise WrongUse("steering cannot guess what was intended.", "Too little was used, or it was too unsure.")
+        """Learn from use whose targets nobody knows, by `rti` or `prit`; selected (bins): True where something was. `prit`
+        guesses again from what the decoder makes of the same counts then, TURNS times. Where the decoder before the last
+        guess makes more sense of this use than the one that was used, that guess is taken back first (`before_`): so
+        self-training that collapses is noticed. Raises WrongUse, and stays as it was then, where too little could be
+        guessed, or what came of it contradicts what was decoded."""
+        if how == "prit" and not np.any(velocity):
+            raise WrongUse("steering cannot guess what was intended.", "Nothing was decoded yet.")
+        said = first = self._judged(X, cursor, velocity, selected, step_s)
         before = self.learned()
-        self.fit_push(X, push, weight * sure, step_s, cursor)
-        if np.any(velocity) and _agreement(self.decoded(X, cursor), velocity) < AGREE:
+        try:
+            for _ in range(1 if how == "rti" else TURNS):
+                guess = chosen(cursor, selected, step_s) if how == "rti" else inferred(cursor, said, selected, step_s)
+                push, weight = towards(cursor, guess[0], size, step_s, self.near_s * self.speed)
+                if (weight * guess[1]).sum() * step_s < SURE_S:
+                    raise WrongUse("steering cannot guess what was intended.", "Too little was used, or it was too unsure.")
+                self.fit_push(X, push, weight * guess[1], step_s, cursor)
+                said = self.decoded(X, cursor)
+                if np.any(first) and _agreement(said, first) < AGREE:
+                    raise WrongUse("steering does not take over what it guessed.", "It contradicts what was decoded.")
+        except WrongUse:
             self.restore(before)
-            raise WrongUse("steering does not take over what it guessed.", "It contradicts what was decoded until now.")
+            raise
+        self.before_ = before
         return self
+
+    def _judged(self, X: Any, cursor: Any, velocity: Any, selected: Any, step_s: float) -> Any:
+        """The velocity (bins, 2) that was decoded; or that of the decoder before, which is then the decoder again, where it
+        makes more sense of the same counts."""
+        before = vars(self).pop("before_", None)
+        if before is None or not np.any(velocity):
+            return velocity
+        now = self.learned()
+        self.restore(before)
+        said = self.decoded(X, cursor)
+        if evidence(cursor, said, selected, step_s) > evidence(cursor, velocity, selected, step_s) + WORSE:
+            return said
+        self.restore(now)
+        return velocity
 
     def decoded(self, X: Any, cursor: Any) -> np.ndarray:
         """(bins, 2) velocities of counts X (bins, channels) while the cursor was there, from rest: what `step` gives but for
