@@ -81,7 +81,8 @@ def command(
         if not headless:
             raise WrongUse("The page has no EEG.", do=f"bcikit demo {what} --headless")
         _eeg(what, seed, lapse, as_json, record)
-    elif what != "cursor":
+        return
+    if what != "cursor":
         _effector(ctx, what, seed, seconds, port, no_browser)
         return
     if raw and channels < 32:
