@@ -29,6 +29,7 @@ LOOK = {
 }
 TEACHERS = {
     "static": (RED, "no learning"),
+    "aligned": ("#7a4fc9", "latents aligned"),
     "rti": (ORANGE, "RTI"),
     "prit": (BLUE, "PRI-T"),
     "known": (GREEN, "targets known"),
