@@ -32,7 +32,7 @@ class Erp(Decoder):
     rate: Annotated[float, Setting("of the samples of a trial, where `fit` is not told the stream", "Hz", low=0)] = 0.0
 
     def before(self) -> list[Stage]:
-        return [Bandpass(low=1.0, high=12.0, order=2)]
+        return [Bandpass(low=2.5, high=12.0, order=1)]
 
     def learn(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
         if X.ndim != 3 or len(self.classes_) != 2:
