@@ -17,6 +17,7 @@ from . import _riemann as riemann
 from ._decoder import Decoder
 
 FAR = 1.0  # e times louder or softer: farther than what a person does, nearer than the next gain of an amplifier
+LAST = 5  # trials: two that were disturbed change nothing
 
 
 @dataclass(eq=False)
@@ -30,9 +31,9 @@ class Bands(Decoder):
     beside theirs), and `prior` at most. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
     doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
 
-    A trial that is e times louder or softer than the mean, by the median of its channels, tells of another gain: the mean
-    is brought to it. A channel that is so much louder than the others should have it is brought down; one so much softer
-    is dead, and taken to be what the others and the mean let expect.
+    Where the last trials (their median) were e times louder or softer than the mean in most channels, the gain has changed,
+    and trials are brought back by it; so is one channel that is so much louder. One that is so much softer is dead: it is
+    taken to be what the others and the mean let expect.
     """
 
     order = 1
@@ -115,34 +116,52 @@ class Bands(Decoder):
         return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), self.prior))
 
     def prepare(self, s: Stream) -> None:
+        channels = self.center_.shape[-1]
+        self._gains, self._off = np.zeros(channels), np.empty((0, channels))  # of this run; what the last trials lay off
         self._means, self._level, self._count = self.center_.copy(), self.level_.copy(), self.worth_.copy()
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         C, S = self.features(x[None])
         self._count += 1
-        M, its = believable(self._means, C[0])
-        self._means = riemann.between(M, its, 1 / self._count[0])
+        its = self._believed(C[0])
+        self._means = riemann.between(self._means, its, 1 / self._count[0])
         self._level += (S[0] - self._level) / self._count[1]
         T = riemann.tangent(its, riemann.whitener(self._means)).ravel()
         z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self._level) / self.scale_] + self.bias_
         e = np.exp(z - z.max())
         return e / e.sum()
 
+    def _believed(self, C: np.ndarray) -> np.ndarray:
+        """A trial (bands, channels, channels) at the gains that the mean has, dead channels as the others let expect."""
+        off = loudness(gained(C, -self._gains), self._means)
+        self._off = np.vstack([self._off, off])[-LAST:]
+        each = np.median(self._off, axis=0)
+        all_of_them = float(np.median(each)) if abs(np.median(each)) > FAR else 0.0
+        alone = each - all_of_them
+        change = all_of_them + np.where(alone > FAR, alone, 0.0)
+        self._gains, self._off = self._gains + change, self._off - change
+        return filled(gained(C, -self._gains), self._means, alone < -FAR)
 
-def believable(M: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and a trial, both (bands, channels, channels), brought to one gain, and the trial's channels to theirs."""
-    gain = np.log(np.diagonal(C, axis1=1, axis2=2) / np.diagonal(M, axis1=1, axis2=2)).mean(axis=0) / 2
-    all_of_it = float(np.median(gain))
-    if abs(all_of_it) > FAR:
-        M = M * np.exp(2 * all_of_it)
-    gain = gain - all_of_it
-    down = np.exp(np.where(gain > FAR, -gain, 0.0))
-    C, dead = down[:, None] * C * down, gain < -FAR
+
+def gained(C: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """(bands, channels, channels) as if each channel were louder by gains (channels,): logarithms of amplitudes."""
+    factor = np.exp(gains)
+    return factor[:, None] * C * factor
+
+
+def loudness(C: np.ndarray, M: np.ndarray) -> np.ndarray:
+    """How much louder each channel is in C than in M, both (bands, channels, channels): logarithms of amplitudes."""
+    return np.log(np.diagonal(C, axis1=1, axis2=2) / np.diagonal(M, axis1=1, axis2=2)).mean(axis=0) / 2
+
+
+def filled(C: np.ndarray, M: np.ndarray, dead: np.ndarray) -> np.ndarray:
+    """C (bands, channels, channels), its dead channels as the others, and the mean M, let expect."""
     if not dead.any():
-        return M, C
+        return C
     d, rest = np.flatnonzero(dead), np.flatnonzero(~dead)
     of = M[:, d[:, None], rest] @ np.linalg.inv(M[:, rest[:, None], rest])  # what the rest tells of a dead channel
     cross = of @ C[:, rest[:, None], rest]
+    C = C.copy()
     C[:, d[:, None], rest], C[:, rest[:, None], d] = cross, cross.swapaxes(1, 2)
     C[:, d[:, None], d] = M[:, d[:, None], d] + (cross - M[:, d[:, None], rest]) @ of.swapaxes(1, 2)
-    return M, C
+    return C

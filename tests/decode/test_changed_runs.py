@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bcikit.core.stream import Recording
-from bcikit.decode._bands import believable
+from bcikit.core.stream import Channel, Recording, Stream
+from bcikit.decode._bands import filled
+from bcikit.decode.motor_imagery.band_tangent import BandTangent
 from bcikit.evaluate._line import cut_causal, line
 from bcikit.evaluate.data import trials
 from bcikit.evaluate.protocols import fit, stepped
@@ -48,7 +49,7 @@ def test_a_changed_run_is_still_told(shared):
         print(f"{what}: {told[0]:.3f} {told[1]:.3f}, mean {score[what]:.3f}")
     assert score["offset 20 mV"] == score["unchanged"]
     assert min(score["gain 4"], score["gain 1/4"], score["one channel 4"]) >= score["unchanged"] - 0.02
-    assert min(score.values()) >= score["unchanged"] - 0.06
+    assert min(score.values()) >= score["unchanged"] - 0.08
 
 
 def covariance(rng, bands=2, channels=5):
@@ -56,34 +57,41 @@ def covariance(rng, bands=2, channels=5):
     return A @ A.swapaxes(1, 2) + np.eye(channels)
 
 
-def test_what_is_believable_is_left_alone():
-    M = covariance(np.random.default_rng(1))
-    mean, trial = believable(M, 2.0 * M)
-    assert mean is M
-    np.testing.assert_array_equal(trial, 2.0 * M)
+def imagery(seed, n):
+    """Simulated trials (n, 4, 192) at 128 Hz: 10 Hz is strong in the one or the other of two channels."""
+    rng = np.random.default_rng(seed)
+    X, y, t = rng.normal(0, 1, (n, 4, 192)), np.arange(n) % 2, np.arange(192) / 128
+    X[np.arange(n), y] += 1.5 * np.sin(2 * np.pi * 10 * t + rng.uniform(0, 6.28, (n, 1)))
+    return X, y
 
 
-def test_another_gain_moves_the_mean_and_a_loud_channel_alone_is_brought_down():
-    M = covariance(np.random.default_rng(2))
-    loud = np.array([1.0, 5.0, 1.0, 1.0, 1.0])
-    mean, trial = believable(M, 16.0 * loud[:, None] * M * loud)
-    np.testing.assert_allclose(mean, 16.0 * M)
-    np.testing.assert_allclose(trial, 16.0 * M)
+@pytest.mark.parametrize("factor", [1.0, 6.0, 1 / 6, [1.0, 6.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]], ids=str)
+def test_a_gain_that_changes_within_a_run_costs_little(factor):
+    decoder = BandTangent(rate=128).fit(*imagery(1, 60))
+    X, y = imagery(2, 80)
+    same = decoder.score(X, y)
+    X[20:] *= np.reshape(factor, (-1, 1))
+    assert same > 0.9
+    assert decoder.score(X, y) >= same - 0.08
+
+
+def test_two_disturbed_trials_change_no_gain():
+    decoder = BandTangent(rate=128).fit(*imagery(1, 60))
+    X, _ = imagery(2, 20)
+    told = decoder.predict_proba(X)
+    X[[10, 11], 3] *= 20
+    decoder.start(Stream("trials", 0.0, tuple(map(Channel, "abcd")), (4, 192)))
+    decoder.probabilities(X)
+    assert not decoder._gains.any()
+    np.testing.assert_array_equal(decoder.predict_proba(X)[:10], told[:10])
 
 
 def test_a_dead_channel_is_what_the_others_let_expect():
     rng = np.random.default_rng(3)
     M, C = covariance(rng), covariance(rng)
-    alive = M.copy()
-    alive[:, :4, :4] = (
-        C[:, :4, :4] * (np.trace(M[:, :4, :4], axis1=1, axis2=2) / np.trace(C[:, :4, :4], axis1=1, axis2=2))[:, None, None]
-    )
-    dead = alive.copy()
-    dead[:, 4], dead[:, :, 4] = 0.0, 0.0
-    dead[:, 4, 4] = 1e-9
-    trial = believable(M, dead)[1]
-    assert np.linalg.eigvalsh(trial).min() > 0
-    np.testing.assert_array_equal(trial[:, :4, :4], dead[:, :4, :4])
+    C[:, 4], C[:, :, 4] = 0.0, 0.0
+    trial = filled(C, M, np.arange(5) == 4)
     of = M[:, 4:, :4] @ np.linalg.inv(M[:, :4, :4])
-    np.testing.assert_allclose(trial[:, 4:, :4], of @ dead[:, :4, :4])
+    np.testing.assert_array_equal(trial[:, :4, :4], C[:, :4, :4])
+    np.testing.assert_allclose(trial[:, 4:, :4], of @ C[:, :4, :4])
     np.testing.assert_allclose(np.linalg.inv(trial)[:, 4, 4], np.linalg.inv(M)[:, 4, 4])  # what it has alone, as in the mean
