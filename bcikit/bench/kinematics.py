@@ -16,6 +16,8 @@ import numpy as np
 from scipy.io import loadmat
 
 from ..core.errors import FileTrouble
+from ..decode.deep._network import missing
+from ..decode.kinematics.gru import Gru
 from ..decode.kinematics.kalman import Kalman
 from ..decode.kinematics.past_kernel import PastKernel
 from ..decode.kinematics.ridge_lags import RidgeLags
@@ -57,6 +59,11 @@ def ours(rate: float, **settings: Any) -> Fit:
         return PastKernel(outputs=outputs, **settings).fit(X, Y, rate, runs).predict
 
     return fit
+
+
+def recurrent(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The recurrent network, as it is."""
+    return Gru(outputs=tuple(f"y{i}" for i in range(Y.shape[1]))).fit(X, Y, runs).predict
 
 
 def ridge(lags: int, alpha: float = 1000.0) -> Fit:
@@ -105,7 +112,8 @@ def continuous(folder: Path) -> Iterator[dict[str, Any]]:
     with np.load(folder / "m1_stevenson_2011_first600s.npz") as d:
         X, Y, rate = d["spike_counts"].astype(float), np.column_stack([d["hand_pos"], d["hand_vel"]]), 20.0
     runs = np.zeros(len(X), int)
-    for name, fit in (("past_kernel", ours(rate)), (f"ridge, {LAGS} bins", ridge(LAGS))):
+    fits: list[tuple[str, Fit]] = [("past_kernel", ours(rate)), (f"ridge, {LAGS} bins", ridge(LAGS))]
+    for name, fit in fits if missing() else [*fits, ("gru", recurrent)]:
         score = r2(Y, told(fit, X, Y, runs, rate))
         yield {"row": f"m1-continuous, {name}", "position_r2": score[:2], "velocity_r2": score[2:], "causal": True}
 

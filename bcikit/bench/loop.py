@@ -42,6 +42,7 @@ PUBLISHED: dict[str, Any] = {"blocks": ((40.0, 1.0), (130.0, 0.0)), "patience_s"
 THEIRS: dict[str, Sequence[Any]] = {"shrinkage": (0.0, 0.3)}
 HEARD = {"speed": (1.4, 2.0, 2.8, 4.0), "lag_s": (0.02, 0.04, 0.06, 0.08)}
 SIDES = (6, 8, 10, 12, 16, 20)  # of grids on which a click selects
+CLICKING: dict[str, Sequence[Any]] = {"side": (6, 8, 10), "gain": (0.85, 1.0, 1.2)}  # where clicks are decoded
 CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
 
@@ -173,8 +174,7 @@ def click(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         settings = max(tried, key=lambda s: float(clicks_heard(TUNING, exact, **s).mean()))
         yield {"row": f"click, {name}", **interval(clicks_heard(seeds, exact, **settings)), "settings": settings}
     m = clicking(TUNING, 1024)
-    tried = every({"side": SIDES, "gain": GAINS})
-    settings = max(tried, key=lambda s: float(scored(clicked_on(m, TUNING, **s)).mean()))
+    settings = max(every(CLICKING), key=lambda s: float(scored(clicked_on(m, TUNING, **s)).mean()))
     for units in (1024, 4096):
         got = scored(clicked_on(clicking(seeds, units), seeds, **settings))
         yield {"row": f"click, {units} channels", **interval(got), "settings": settings}
