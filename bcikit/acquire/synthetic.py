@@ -112,7 +112,7 @@ class Synthetic(Board):
             "simulated EEG",
             self.rate,
             tuple(Channel(name, "eeg", "µV", position(name)) for name in self._names),
-            label=self.label,
+            label=SIMULATED,
             info={"model": "simulated person", "reference": "linked ears", **self.settings()},
         )
 
