@@ -13,9 +13,10 @@ from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Setting
 from ..core.pipeline import Pipeline
-from ..core.stream import Channel, Chunk, Event, Recording, Stream, recording
+from ..core.stream import Channel, Event, Recording, Stream, recording
 from ._design import butterworth, settling, steady
 from ._filter import Begins
+from ._reporting import Reporting
 from ._signals import BRAIN, chosen
 
 FLOOR_S = 5.0  # what an electrode stands at: the median over so long
@@ -31,7 +32,7 @@ Calibration = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(eq=False)
-class Asr(Begins):
+class Asr(Reporting, Begins):
     """Artifact subspace reconstruction, causal. (samples, channels) in, same unit out, `delay` s later (NaN until then).
 
     Every `hop` s the covariance over the last `window` s is looked at in its own directions. One that has more than `cutoff`
@@ -121,11 +122,6 @@ class Asr(Begins):
         self._told = 0
         return s.but(delay=s.delay + waits)
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
         x, self.bad = self._held(x)
         shaped, y, row = self.begun(x), np.empty(x.shape, np.float32), 0
@@ -140,7 +136,7 @@ class Asr(Begins):
             y[row : row + n] = self._ready[at : at + n]
             row += n
             if at + n == self.size:
-                self._turn(self.at + row - 1)
+                self.turn(self.at + row - 1)
         self.bad = None
         return y
 
@@ -150,7 +146,7 @@ class Asr(Begins):
     def prime(self, columns: np.ndarray, values: np.ndarray) -> None:
         self._state[:, :, columns] = self.steady * values
 
-    def _turn(self, index: int) -> None:
+    def turn(self, index: int) -> None:
         """A hop is full: judge the window that ends with it, and clean the hop whose time has come. Shapes are fixed."""
         self._outer = [*self._outer[1 - self.blocks :], self._shaped.T @ self._shaped]
         self._means = [*self._means[1 - self.floors :], self._now[:, self.columns].mean(axis=0, dtype=np.float64)]
@@ -169,7 +165,7 @@ class Asr(Begins):
         self._take, self._floor = take, floor
         self._told += 1
         if self._told % self.telling == 0:
-            self.told.append(Event(index, "asr", round(float(self._power[0] / max(self._power[1], 1e-30)), 4)))
+            self.tell(index, "asr", round(float(self._power[0] / max(self._power[1], 1e-30)), 4))
             self._power = np.zeros(2)
 
     def _cleaned(self, x: np.ndarray, take: np.ndarray | None, old: np.ndarray, floor: np.ndarray) -> np.ndarray:
@@ -200,7 +196,7 @@ class Asr(Begins):
         if self._gathered == self.wanted:
             use = self._inside if self._inside.mean() > LEAST_INSIDE else slice(None)
             self._calibration, self._gathered = _calibrated(self._covs[use]), 0
-            self.told.append(Event(index, "asr calibrated", self.wanted * self.blocks * self.size / self.into.rate))
+            self.tell(index, "asr calibrated", self.wanted * self.blocks * self.size / self.into.rate)
 
     def gap(self, seconds: float) -> None:
         """The calibration stays, what was gathered for it too; all else begins anew."""

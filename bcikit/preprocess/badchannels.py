@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
-from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Chunk, Event, Stream, recording
+from ..core.parts import Setting
+from ..core.stream import Channel, Event, Stream, recording
+from ._reporting import Reporting
 from ._signals import BRAIN, chosen, flat
 from ._sphere import interpolation, places
 
@@ -23,7 +24,7 @@ TO_SD = 1.4826  # median absolute deviation of a normal distribution to its stan
 
 
 @dataclass(eq=False)
-class Badchannels(Stage):
+class Badchannels(Reporting):
     """Bad channels interpolated from the good. (samples, channels) in and out, same unit, no delay.
 
     Every 0.25 s each channel is judged over the last `window` s, by the median of its bins of 0.25 s: `nan`, half of it is
@@ -67,35 +68,24 @@ class Badchannels(Stage):
         self._made = np.zeros((0, n))  # what makes the bad of all
         return s
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
         x, lost = self._held(x)
-        y, row = x.copy(), 0
+        y = x.copy()
         if lost is not None:
             y[lost] = np.nan
         mine = np.take(x, self.columns, axis=1).astype(np.float64)
-        while row < len(x):
-            at = (self.at + row) % self.size
-            n = min(self.size - at, len(x) - row)
-            part = mine[row : row + n]
+        for rows, hop in self.walk(len(x)):
+            part = mine[rows]
             for bad, weights in zip(self._bad, self._made, strict=True):
-                told = np.zeros(n)
+                told = np.zeros(len(part))
                 for column in np.flatnonzero(weights):  # one after the other: rounded alike at any cut
                     told += weights[column] * part[:, column]
-                y[row : row + n, self.columns[bad]] = told if weights.any() else np.nan
-            self._now[at : at + n] = part
-            self._lost[at : at + n] = False if lost is None else lost[row : row + n, self.columns]
-            self._seen = self._seen + n if at else n
-            row += n
-            if at + n == self.size and self._seen == self.size:
-                self._turn(self.at + row - 1)
+                y[rows, self.columns[bad]] = told if weights.any() else np.nan
+            self._now[hop] = part
+            self._lost[hop] = False if lost is None else lost[rows, self.columns]
         return y
 
-    def _turn(self, index: int) -> None:
+    def turn(self, index: int) -> None:
         """A bin is full: judge. Shapes are fixed."""
         z = self._now - self._now.mean(axis=0)
         self._covs = [*self._covs[1 - self.bins :], z.T @ z / self.size]
@@ -110,7 +100,7 @@ class Badchannels(Stage):
                 state = before
             if state != before:
                 self._states[i], changed = state, True
-                self.told.append(Event(index, "badchannels", f"{self.into.names[self.columns[i]]} {state}"))
+                self.tell(index, "badchannels", f"{self.into.names[self.columns[i]]} {state}")
         if changed and self.fill != "none":
             self._bad = np.flatnonzero([state != "good" for state in self._states])
             self._made = self._fill(self._bad)

@@ -12,9 +12,10 @@ from .. import kernels
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Setting
-from ..core.stream import Channel, Chunk, Event, Stream, recording
+from ..core.stream import Channel, Event, Stream, recording
 from ._design import butterworth, settling, steady
 from ._filter import Begins
+from ._reporting import Reporting
 from ._signals import BRAIN, below_nyquist, chosen
 
 TO_SD = 1.4826  # median absolute deviation of a normal distribution to its standard deviation
@@ -23,7 +24,7 @@ LEAST = 20  # hops from which on there is a middle
 
 
 @dataclass(eq=False)
-class Muscle(Begins):
+class Muscle(Reporting, Begins):
     """Passes the signal on, with NaN where there is muscle if `blank`. (samples, channels) in and out, no delay.
 
     Every `hop` s the ln rms above `low` Hz (to `high`, or half the rate) is set against the `memory` s before: its robust z,
@@ -68,25 +69,14 @@ class Muscle(Begins):
         self._count = [0, 0]  # hops with muscle, hops
         return s
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
-        high, y, row = self.begun(x), x.copy(), 0
-        while row < len(x):
-            at = (self.at + row) % self.size
-            n = min(self.size - at, len(x) - row)
-            if at == 0:
+        high, y = self.begun(x), x.copy()
+        for rows, hop in self.walk(len(x)):
+            if hop.start == 0:
                 self._squares[:] = 0
-            self._seen = self._seen + n if at else n
-            kernels.squares(high[row : row + n], self._squares)
+            kernels.squares(high[rows], self._squares)
             if self._on and self.blank:
-                y[row : row + n, self.columns] = np.nan
-            row += n
-            if at + n == self.size and self._seen == self.size:
-                self._turn(self.at + row - 1)
+                y[rows, self.columns] = np.nan
         return y
 
     def run(self, x: np.ndarray) -> np.ndarray:
@@ -95,7 +85,7 @@ class Muscle(Begins):
     def prime(self, columns: np.ndarray, values: np.ndarray) -> None:
         self._state[:, :, columns] = self.steady * values
 
-    def _turn(self, index: int) -> None:
+    def turn(self, index: int) -> None:
         """A hop is full: judge it. Shapes are fixed."""
         size = 0.5 * np.log(self._squares / self.size + 1e-12)
         now = np.append(size, size.mean())
@@ -107,11 +97,11 @@ class Muscle(Begins):
             on = bool(np.any(now > middle + self.limit * spread))
         self._past = [*self._past[1 - self.kept :], now]
         if on != self._on:
-            self.told.append(Event(index, "muscle", "on" if on else "off"))
+            self.tell(index, "muscle", "on" if on else "off")
         self._on = on
         self._count = [self._count[0] + on, self._count[1] + 1]
         if self._count[1] == self.telling:
-            self.told.append(Event(index, "muscle share", round(self._count[0] / self._count[1], 4)))
+            self.tell(index, "muscle share", round(self._count[0] / self._count[1], 4))
             self._count = [0, 0]
 
     def gap(self, seconds: float) -> None:

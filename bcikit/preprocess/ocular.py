@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
-from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Chunk, Event, Stream, recording
+from ..core.parts import Setting
+from ..core.stream import Channel, Event, Stream, recording
+from ._reporting import Reporting
 from ._signals import BRAIN, chosen, flat
 
 FRONTAL = ("Fp1", "Fp2", "Fpz")
@@ -21,7 +22,7 @@ RIDGE = 1e-3  # of the references' power: keeps like references from working aga
 
 
 @dataclass(eq=False)
-class Ocular(Stage):
+class Ocular(Reporting):
     """Recursive least squares on reference channels. (samples, channels) in and out, same unit, no delay.
 
     Every `hop` s the weights of the references in each channel are reckoned anew from all that was, forgotten with `memory`;
@@ -76,30 +77,19 @@ class Ocular(Stage):
     def _references(self, s: Stream) -> list[int]:
         return s.pick(self.references) if self.references else s.of_kind("eog") or _named(s, FRONTAL)
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
-        y, row = x.copy(), 0
+        y = x.copy()
         both = np.take(x, self.both, axis=1).astype(np.float64)
-        while row < len(x):
-            at = (self.at + row) % self.size
-            n = min(self.size - at, len(x) - row)
-            part = both[row : row + n]
-            taken = np.zeros((n, len(self.columns)))
+        for rows, hop in self.walk(len(x)):
+            part = both[rows]
+            taken = np.zeros((len(part), len(self.columns)))
             for column, weights, floor in zip(part.T, self._weights, self._floor, strict=False):  # alike at any cut
                 taken += (column - floor)[:, None] * weights
-            y[row : row + n, self.columns] = part[:, len(self.refs) :] - taken
-            self._now[at : at + n] = part
-            self._seen = self._seen + n if at else n
-            row += n
-            if at + n == self.size and self._seen == self.size:
-                self._turn(self.at + row - 1)
+            y[rows, self.columns] = part[:, len(self.refs) :] - taken
+            self._now[hop] = part
         return y
 
-    def _turn(self, index: int) -> None:
+    def turn(self, index: int) -> None:
         """A hop is full: learn from it. Shapes are fixed."""
         self._means = [*self._means[1 - self.floors :], self._now.mean(axis=0)]
         r, z = len(self.refs), self._now - self._floor
@@ -121,7 +111,7 @@ class Ocular(Stage):
         self._weights = np.linalg.solve(own + ridge, self._products[:, r:])
         self._told += 1
         if self._told % self.telling == 0:
-            self.told.append(Event(index, "ocular", round(float(self._power[0] / max(self._power[1], 1e-30)), 4)))
+            self.tell(index, "ocular", round(float(self._power[0] / max(self._power[1], 1e-30)), 4))
             self._power = np.zeros(2)
 
     def gap(self, seconds: float) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
-from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Chunk, Event, Stream, recording
+from ..core.parts import Setting
+from ..core.stream import Channel, Event, Stream, recording
+from ._reporting import Reporting
 from ._signals import BRAIN, chosen, flat
 from .recentre import distance, towards
 
@@ -24,7 +25,7 @@ Shape = tuple[np.ndarray, float, float]
 
 
 @dataclass(eq=False)
-class Potato(Stage):
+class Potato(Reporting):
     """Passes the signal on, with NaN where a group is out if `blank`. (samples, channels) in and out, no delay.
 
     Every `hop` s the covariance over the last `window` s is taken, for each group. Its distance to the group's centre, as z
@@ -71,28 +72,17 @@ class Potato(Stage):
         self._count = [0, 0]  # hops with a group out, hops
         return s
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
-        y, row = x.copy(), 0
+        y = x.copy()
         mine = np.take(x, self.used, axis=1).astype(np.float64)
-        while row < len(x):
-            at = (self.at + row) % self.size
-            n = min(self.size - at, len(x) - row)
+        for rows, hop in self.walk(len(x)):
             if self.blank:
                 for columns in (c for c, out in zip(self.columns, self._out, strict=True) if out):
-                    y[row : row + n, columns] = np.nan
-            self._now[at : at + n] = mine[row : row + n]
-            self._seen = self._seen + n if at else n
-            row += n
-            if at + n == self.size and self._seen == self.size:
-                self._turn(self.at + row - 1)
+                    y[rows, columns] = np.nan
+            self._now[hop] = mine[rows]
         return y
 
-    def _turn(self, index: int) -> None:
+    def turn(self, index: int) -> None:
         """A hop is full: judge the window that ends with it. Shapes are fixed."""
         self._sums = [*self._sums, (self._now.sum(axis=0), self._now.T @ self._now)][-self.hops :]
         if len(self._sums) == self.hops:
@@ -103,7 +93,7 @@ class Potato(Stage):
                 self._judge(g, whole[np.ix_(places, places)], index)
         self._count = [self._count[0] + any(self._out), self._count[1] + 1]
         if self._count[1] == self.telling:
-            self.told.append(Event(index, "potato share", round(self._count[0] / self._count[1], 4)))
+            self.tell(index, "potato share", round(self._count[0] / self._count[1], 4))
             self._count = [0, 0]
 
     def _judge(self, g: int, cov: np.ndarray, index: int) -> None:
@@ -120,7 +110,7 @@ class Potato(Stage):
             self._shapes[g] = renewed(shape, cov, self.part)
         if out != self._out[g]:
             self._out[g] = out
-            self.told.append(Event(index, "potato", f"{self.names[g]} {'out' if out else 'in'}"))
+            self.tell(index, "potato", f"{self.names[g]} {'out' if out else 'in'}")
 
     def gap(self, seconds: float) -> None:
         """What was fitted stays where the gap is shorter than it reaches back."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.label import SIMULATED
-from ..core.parts import Setting, Stage
-from ..core.stream import Channel, Chunk, Event, Stream, recording
+from ..core.parts import Setting
+from ..core.stream import Channel, Event, Stream, recording
+from ._reporting import Reporting
 from ._signals import BRAIN, chosen
 
 SHRINK = 0.001  # of each covariance so much is its mean variance: none is singular
@@ -20,7 +21,7 @@ TELLS = 10  # hops or trials from one event to the next
 
 
 @dataclass(eq=False)
-class Recentre(Stage):
+class Recentre(Reporting):
     """Whitens by the running mean of covariances: x M^(-1/2). (samples, channels) or (trials, channels, lags) in, SD out.
 
     Each `hop` s of signal, or each trial, has a covariance C. M is their mean: `euclid`, M + a (C - M) (He & Wu 2020,
@@ -54,39 +55,32 @@ class Recentre(Stage):
         self.settle = 0.0 if self.trials else 8 * self.memory
         self._piece = np.zeros((0 if self.trials else self.size, n))
         self._lost = 0  # values of this hop that were no numbers
-        self._full = False  # whether this hop was seen from its beginning
+        self._seen = 0
         self._mean: np.ndarray | None = None
         self._told: np.ndarray | None = None  # the mean of the last event
         self._white: np.ndarray | None = None
         self._count = 0
         return s.but(channels=tuple(replace(c, unit="SD") if i in self.columns else c for i, c in enumerate(s.channels)))
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
-
     def rows(self, x: np.ndarray) -> np.ndarray:
         if self.trials:
             return self._each(x)
         x, lost = self._held(x)
-        y, row = x.copy(), 0
-        while row < len(x):
-            at = (self.at + row) % self.size
-            n = min(self.size - at, len(x) - row)
-            rows = slice(row, row + n)
-            if at == 0:
-                self._full, self._lost = True, 0
+        y = x.copy()
+        for rows, hop in self.walk(len(x)):
+            if hop.start == 0:
+                self._lost = 0
             part = np.take(x[rows], self.columns, axis=1).astype(np.float64)
-            self._piece[at : at + n] = part
+            self._piece[hop] = part
             self._lost += 0 if lost is None else int(lost[rows, self.columns].sum())
             y[rows, self.columns] = np.nan if self._white is None else _times(part, self._white)
-            row += n
-            if at + n == self.size and self._full and not self._lost:
-                self._move(self._piece.T @ self._piece / self.size, self.at + row - 1)
         if lost is not None:
             y[lost] = np.nan
         return y
+
+    def turn(self, index: int) -> None:
+        if not self._lost:
+            self._move(self._piece.T @ self._piece / self.size, index)
 
     def _each(self, x: np.ndarray) -> np.ndarray:
         y = x.copy()
@@ -113,7 +107,7 @@ class Recentre(Stage):
         self._white = _power(self._mean, -0.5)
         if self._count % TELLS == 0:
             moved = 0.0 if self._told is None else distance(self._told, self._mean)
-            self.told.append(Event(index, "recentre", round(moved, 4)))
+            self.tell(index, "recentre", round(moved, 4))
             self._told = self._mean
 
     def gap(self, seconds: float) -> None:
