@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+WAYS = np.array([-1.0, 1.0])  # backward, forward
+
 
 def braked(room: np.ndarray, bend: np.ndarray, dt: float) -> np.ndarray:
     """The largest slope after which the value, its slope falling by `bend * dt` a step, still stops within `room` (>= 0)."""
@@ -30,11 +32,13 @@ def ramp(
     by `bend * dt` at most, always leaving room to stop before either end; a target that moves is followed, never overshot by
     more than the bounds force."""
     q = bend * dt
-    up = np.minimum(np.minimum(slope + q, steep), braked(np.maximum(high - value, 0.0), bend, dt))
-    down = np.maximum(np.maximum(slope - q, -steep), -braked(np.maximum(value - low, 0.0), bend, dt))
     gap = target - value
-    wanted = np.copysign(braked(np.abs(gap), bend, dt), gap)
-    slope = np.minimum(np.maximum(wanted, down), up)
+    room = np.empty((3, *gap.shape))
+    room[0], room[1], room[2] = high - value, value - low, np.abs(gap)
+    above, below, wanted = braked(np.maximum(room, 0.0), bend, dt)
+    up = np.minimum(np.minimum(slope + q, steep), above)
+    down = np.maximum(np.maximum(slope - q, -steep), -below)
+    slope = np.minimum(np.maximum(np.copysign(wanted, gap), down), up)
     return np.minimum(np.maximum(value + slope * dt, low), high), slope
 
 
@@ -45,11 +49,9 @@ def reach(
     ramped to zero from the next step on. An upper bound: the slope is first taken back to zero, then an S-curve begins."""
     turned = velocity + slope * np.abs(slope) / (2 * bend)  # velocity once the slope is back at zero
     settle = np.abs(slope) / bend + 2 * dt
-    out = []
-    for sign in (-1.0, 1.0):
-        left = np.maximum(sign * turned, 0.0)
-        fastest = np.maximum(sign * velocity, left)
-        corner = steep * steep / bend
-        s_curve = np.where(left < corner, left * np.sqrt(left / bend), left * (steep / bend + left / steep) / 2)
-        out.append(fastest * settle + s_curve)
-    return out[0], out[1]
+    signs = WAYS.reshape(2, *(1,) * velocity.ndim)
+    left = np.maximum(signs * turned, 0.0)
+    fastest = np.maximum(signs * velocity, left)
+    s_curve = np.where(left < steep * steep / bend, left * np.sqrt(left / bend), left * (steep / bend + left / steep) / 2)
+    back, forth = fastest * settle + s_curve
+    return back, forth

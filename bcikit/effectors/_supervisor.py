@@ -9,7 +9,7 @@ own, effectors without one step it inline, and tests run a million `copies` side
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import combinations
@@ -23,6 +23,7 @@ from ._spec import CommandSpec, Felt
 
 FUTURE_S = 0.01  # brain data may be newer than the supervisor's own reading of the clock by no more
 AXES = {"x": 0, "y": 1, "z": 2}
+Apart = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Cause(IntFlag):
@@ -116,7 +117,10 @@ class Supervisor:
         self.moving = np.flatnonzero([bool(c.axis) for c in limits.channels])
         self.axis = np.array([AXES[limits.channels[i].axis] for i in self.moving], int)
         self.point = np.array([limits.channels[i].point for i in self.moving], int)
-        self.kept_out: tuple[Sphere | Box, ...] = (*limits.spheres, *limits.boxes)
+        self.kept_out = tuple(_kept(place) for place in (*limits.spheres, *limits.boxes))
+        self.pairs = np.array(list(combinations(range(spec.points), 2) if limits.apart else ()), int).reshape(-1, 2)
+        self.member = (np.arange(spec.points) == self.pairs[:, :, None]).any(axis=1)  # (pairs, points)
+        self.fence = self._fence(limits.allowed)
         self.placed = len(self.moving) > 0 and bool(limits.allowed or self.kept_out or limits.apart)
         n, k = len(limits.channels), copies
         self.value = np.tile(self.rest, (k, 1))
@@ -133,6 +137,13 @@ class Supervisor:
         self.freed = np.full(k, np.nan)  # when the last one ended
         self.refused = np.zeros(k, np.int64)
         self.session_s, self.day_s = np.full(k, used_s[0]), np.full(k, used_s[1])
+
+    def _fence(self, allowed: Box | None) -> tuple[np.ndarray, np.ndarray] | None:
+        """(lowest, highest) place of each velocity that moves a point, the margin taken off."""
+        if allowed is None:
+            return None
+        margin = self.limits.margin
+        return np.array(allowed.low)[self.axis] + margin, np.array(allowed.high)[self.axis] - margin
 
     # -- what a person, a holder and a guardian do
 
@@ -175,8 +186,8 @@ class Supervisor:
         self.since = np.where(free, np.nan, np.where(np.isnan(self.since), now, self.since))
         self.freed = np.where(free, np.where(np.isnan(self.freed), now, self.freed), np.nan)
         moves = free & (now - self.freed >= self.limits.rearm_s - 1e-9)
-        target = np.where(moves[:, None], self._wanted(seen), self._safe(now))
-        used = (moves & np.any(self.asked != self.rest, axis=1)) * self.dt
+        target = self._wanted(seen) if moves.all() else np.where(moves[:, None], self._wanted(seen), self._safe(now))
+        used = (moves & (self.asked != self.rest).any(axis=1)) * self.dt
         self.session_s, self.day_s = self.session_s + used, self.day_s + used
         self.value, self.slope = self._guided(target, seen)
         return self.value
@@ -184,6 +195,8 @@ class Supervisor:
     def _hear(self, now: float, c: Command) -> None:
         """Take up each command that is newer, in order and in time, from who holds the lease."""
         told, self.told = c.seq != self.told, c.seq
+        if not told.any():
+            return
         new = told & (c.seq > self.seq)
         fit = (c.lease == self.lease) & (self.lease != 0) & (c.brain >= self.brain) & (c.brain <= now + FUTURE_S)
         fit &= c.written <= now + FUTURE_S
@@ -195,7 +208,7 @@ class Supervisor:
             values, good = c.values, near.all(axis=1)
         self.refused += told & ~(new & fit)
         took = new & fit
-        fresh = took & good & np.any(values != self.asked, axis=1)
+        fresh = took & good & (values != self.asked).any(axis=1)
         self.changed = np.where(fresh | np.isinf(self.changed) & took, now, self.changed)
         self.asked = np.where((took & good)[:, None], values, self.asked)
         self.seq = np.where(took, c.seq, self.seq)
@@ -205,7 +218,7 @@ class Supervisor:
 
     def _causes(self, now: float, seen: Seen) -> np.ndarray:
         lim = self.limits
-        still = np.all(self.asked == self.rest, axis=1)
+        still = (self.asked == self.rest).all(axis=1)
         found = {
             Cause.SILENT: self.seq == 0,
             Cause.LEASE: self.lease == 0,
@@ -228,13 +241,10 @@ class Supervisor:
             found[Cause.DISTANCE] = ~(seen.distance > lim.stop_m)
         if self.placed:
             found[Cause.WORKSPACE] = ~np.isfinite(seen.points).all(axis=(1, 2)) | self._trespass(seen.points)
-        cause = np.zeros(self.copies, np.int64)
-        for bit, there in found.items():
-            cause |= np.where(there, int(bit), 0)
-        return cause
+        return np.array(list(map(int, found))) @ np.array(list(found.values()))
 
     def _wanted(self, seen: Seen) -> np.ndarray:
-        target = np.clip(self.asked, self.low, self.high)
+        target = np.minimum(np.maximum(self.asked, self.low), self.high)
         if "separation" in self.limits.modes:
             near, far = self.limits.stop_m, self.limits.slow_m
             share = np.clip((seen.distance - near) / (far - near), 0.0, 1.0)
@@ -253,19 +263,18 @@ class Supervisor:
         """One step towards the target, where a stop begun after it would still end inside the workspace; else that stop is
         begun now. It was found to end inside by the step before."""
         value, slope = self._ramp(target)
-        lim, cols = self.limits, self.moving
+        cols = self.moving
         if not self.placed:
             return value, slope
         back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
         here = seen.points[:, self.point, self.axis]
-        if lim.allowed:
-            low = np.array(lim.allowed.low)[self.axis] + lim.margin
-            high = np.array(lim.allowed.high)[self.axis] - lim.margin
+        if self.fence is not None:
+            low, high = self.fence
             leaves = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
             if leaves.any():
                 value, slope = self._stopped(value, slope, leaves)
                 back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
-        if self.kept_out or lim.apart:
+        if self.kept_out or len(self.pairs):
             first, last = seen.points.copy(), seen.points.copy()
             first[:, self.point, self.axis] -= back
             last[:, self.point, self.axis] += forth
@@ -290,30 +299,39 @@ class Supervisor:
         margin = self.limits.margin
         met = np.zeros(here.shape[:2], bool)
         for keep in self.kept_out:
-            now, then = (_apart(keep, a, b) for a, b in ((here, here), (first, last)))
+            then, now = keep(first, last), keep(here, here)
             met |= (then < margin) & (then < now - 1e-12)
-        for i, j in combinations(range(here.shape[1]) if self.limits.apart else (), 2):
+        if len(self.pairs):
+            i, j = self.pairs.T
             gap = np.maximum(np.maximum(first[:, i] - last[:, j], first[:, j] - last[:, i]), 0.0)
-            then, now = np.sqrt((gap * gap).sum(axis=1)), np.linalg.norm(here[:, i] - here[:, j], axis=1)
-            close = (then < (self.limits.apart or 0.0) + margin) & (then < now - 1e-12)
-            met[:, i] |= close
-            met[:, j] |= close
+            way = here[:, i] - here[:, j]
+            then, now = np.sqrt((gap * gap).sum(axis=2)), np.sqrt((way * way).sum(axis=2))
+            met |= ((then < (self.limits.apart or 0.0) + margin) & (then < now - 1e-12)) @ self.member
         return met
 
     def _trespass(self, points: np.ndarray) -> np.ndarray:
         """Whether a point is in a place that is kept out of: (copies). From outside the workspace it may still go in."""
         inside = np.zeros(len(points), bool)
         for keep in self.kept_out:
-            inside |= (_apart(keep, points, points) < -1e-9).any(axis=1)
+            inside |= (keep(points, points) < -1e-9).any(axis=1)
         return inside
 
 
-def _apart(keep: Sphere | Box, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _kept(keep: Sphere | Box) -> Apart:
     """How far the box from `first` to `last` (copies, points, 3) is from a sphere or box, negative where they meet."""
     if isinstance(keep, Sphere):
-        center = np.array(keep.center)
-        off = np.maximum(np.maximum(first - center, center - last), 0.0)
-        return np.sqrt((off * off).sum(axis=2)) - keep.radius
-    gap = np.maximum(first - np.array(keep.high), np.array(keep.low) - last)
-    outside = np.maximum(gap, 0.0)
-    return np.sqrt((outside * outside).sum(axis=2)) + np.minimum(gap.max(axis=2), 0.0)
+        center, radius = np.array(keep.center), keep.radius
+
+        def from_sphere(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+            off = np.maximum(np.maximum(first - center, center - last), 0.0)
+            return np.sqrt((off * off).sum(axis=2)) - radius
+
+        return from_sphere
+    low, high = np.array(keep.low), np.array(keep.high)
+
+    def from_box(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        gap = np.maximum(first - high, low - last)
+        outside = np.maximum(gap, 0.0)
+        return np.sqrt((outside * outside).sum(axis=2)) + np.minimum(gap.max(axis=2), 0.0)
+
+    return from_box
