@@ -27,7 +27,7 @@ LONG = ("loop", "kinematics", "hand", "eeg")  # not among all
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:k=v,...]", help="latency --board: the line behind it.")
 @click.option("--subject", metavar="S", help="latency --board: who is at it.")
 @click.option("--trials", default=20, metavar="N", help="supervisor: how often each fault is tried.  [20]")
-@click.option("--rows", metavar="A,B", help="loop, eeg: these rows alone; kinematics: these sets, as falcon-m1.")
+@click.option("--rows", metavar="A,B", help="loop, eeg, supervisor: these rows alone; kinematics: these sets, as falcon-m1.")
 @click.option(
     "--root",
     default="../shared/data",
@@ -92,7 +92,7 @@ def command(
         if not as_json:
             click.echo(f"\n{click.style(one, bold=True)}")
         for count in counts[: 1 if one in ("latency", "peers", "supervisor", "evaluate", "artifacts", "gate") else None]:
-            _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials), as_json)
+            _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials, rows), as_json)
 
 
 def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
@@ -100,17 +100,13 @@ def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds
     import json
 
     from ..bench import eeg, hand, kinematics, loop
-    from ..core.errors import WrongUse, nearest
 
     if what == "hand":
         for line in hand.hand(root):
             click.echo(json.dumps(line) if as_json else _said(line))
         return
-    known = {"loop": list(loop.ROWS), "eeg": list(eeg.KINDS), "kinematics": kinematics.known()}[what]
-    wanted = [r.strip() for r in rows.split(",")] if rows else list(kinematics.SETS if what == "kinematics" else known)
-    for row in wanted:
-        if row not in known:
-            raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, list(known)))
+    usual = {"loop": loop.ROWS, "eeg": eeg.KINDS, "kinematics": kinematics.SETS}[what]
+    wanted = _known(rows, usual, kinematics.known() if what == "kinematics" else ())
     people = range(1, seeds + 1)
     made = {
         "loop": lambda: loop.loop(wanted, people, days, seconds),
@@ -119,6 +115,18 @@ def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds
     }
     for line in made[what]():
         click.echo(json.dumps(line) if as_json else _said(line))
+
+
+def _known(rows: str | None, usual: Iterable[str], known: Iterable[str] = ()) -> list[str]:
+    """The rows asked for, of the `known` ones; the usual ones where none was."""
+    from ..core.errors import WrongUse, nearest
+
+    known = list(known or usual)
+    wanted = [r.strip() for r in rows.split(",")] if rows else list(usual)
+    for row in wanted:
+        if row not in known:
+            raise WrongUse(f"There is no row {row!r}.", f"There are {', '.join(known)}.", nearest(row, known))
+    return wanted
 
 
 def _said(line: dict[str, Any]) -> str:
@@ -148,6 +156,7 @@ def _rows(
     stages: tuple[str, ...],
     subject: str | None,
     trials: int,
+    rows: str | None,
 ) -> Iterable[Any]:
     from ..ethics.gate import Gate
 
@@ -168,9 +177,9 @@ def _rows(
 
         return jitter(count, rate, seconds, Gate(), cores, ring)
     if what == "supervisor":
-        from ..bench.supervisor import supervisor
+        from ..bench.supervisor import ROWS, supervisor
 
-        return supervisor(trials, seconds)
+        return supervisor(trials, seconds, _known(rows, ROWS))
     if what == "peers":
         from ..bench.peers import peers
 
