@@ -132,6 +132,21 @@ class Moved(Sink):
         return self._felt if index is None or not self._seen else self._seen[0][1]
 
     @property
+    def senses(self) -> Stream:
+        """What the device feels, as a stream for `feedback` or a stimulator: force, torque, distance to a person, and what
+        its spec names besides, at the rate of the commands and under their label."""
+        units = {"force": "N", "torque": "N m", "distance": "m", **self.spec.felt}
+        channels = tuple(Channel(n, "aux", u) for n, u in units.items())
+        return self.stream.but(name=f"felt by {self.part_name()}", channels=channels)
+
+    def sense(self) -> Chunk:
+        """What it feels now: a row of `senses`, NaN where not measured; in lock-step at the newest command's index."""
+        felt = self.look()
+        row = [felt.force, felt.torque, felt.distance, *(felt.more[n] for n in self.spec.felt)]
+        index = max(self._index, 0)
+        return Chunk(np.array([row], np.float32), index, index / self.stream.rate if self.lockstep else time.monotonic())
+
+    @property
     def cause(self) -> Cause:
         """Why it does not move."""
         if self._client is not None:

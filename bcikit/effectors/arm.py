@@ -11,6 +11,7 @@ from ..core.parts import Setting
 from ._arm import Arm7
 from ._drawing import Drawing, ball
 from ._moved import Moved
+from ._partner import Partner
 from ._spec import CommandSpec, Felt
 
 NEAR_M = 0.15  # shared autonomy begins to pull at this distance
@@ -22,7 +23,7 @@ class Arm(Moved):
 
     help: shared autonomy, off by default: the share of the velocity, near `goal` (where a person or a program has set
     one), that is replaced by a pull towards it. What was helped is always told: `helped` is the mean share of the motion
-    so far, and 0 means that every millimetre was the person's.
+    so far, and 0 means that every millimetre was the person's. before: a cup on a table, or another person's hand.
     """
 
     takes: ClassVar = CommandSpec(("vx", "vy", "vz", "grip"), ("m/s", "m/s", "m/s", "1"), (0.0, 0.0, 0.0, 0.0))
@@ -30,13 +31,15 @@ class Arm(Moved):
 
     help: Annotated[float, Setting("shared autonomy: the share of the motion that it may take over", low=0, high=1)] = 0.0
 
+    before: Annotated[str, Setting("what it stands before", choices=("cup", "hand"))] = "cup"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.goal: np.ndarray | None = None
         self._helped, self._commands = 0.0, 0
 
     def device(self) -> Arm7:
-        return Arm7(self.spec, self.seed)
+        return (Arm7 if self.before == "cup" else Partner)(self.spec, self.seed)
 
     def drawing(self) -> Drawing:
         """All of it in lock-step; where the device is another process, the hand alone is known."""

@@ -21,7 +21,8 @@ WIDTH = 40
 class Feedback(Sink):
     """Shows each channel as a strength from 0 (at `low`) to 1 (at `high`), smoothed over `smooth` seconds. `show` takes the
     strengths: a page, a tone or a motor puts its own there; by default a bar is drawn. It is 0 while nobody knows better: at
-    the start, after NaN, when data stop, and at the end. Raises WrongUse where low is not below high."""
+    the start, after NaN, when data stop, and at the end. low may lie above high: the less, the stronger. Raises WrongUse
+    where they are equal."""
 
     kind: ClassVar[str] = "effector"
     inline: ClassVar[bool] = True
@@ -32,8 +33,8 @@ class Feedback(Sink):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.low < self.high:
-            raise WrongUse(f"feedback: low={self.low:g} is not below high={self.high:g}.")
+        if self.low == self.high:
+            raise WrongUse(f"feedback: low and high are both {self.low:g}.", "Nothing lies between them.")
         self.show: Callable[[np.ndarray], None] = _bar
         self.strength = np.zeros(0)
 
@@ -82,6 +83,7 @@ class Feedback(Sink):
     @classmethod
     def examples(cls) -> Iterator[Any]:
         yield cls(low=-20, high=20)
+        yield cls(low=5, high=-5)
 
 
 def _bar(strength: np.ndarray) -> None:

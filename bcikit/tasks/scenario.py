@@ -51,9 +51,18 @@ def load(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
 
-def run(name: str, seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
-    """One trial, headless and in lock-step: the same seed gives the same outcome."""
-    page = load(name)
+def changed(page: Mapping[str, Any], changes: Mapping[str, float]) -> dict[str, Any]:
+    """The page with other numbers. Raises WrongUse where it has no such number."""
+    numbers = [k for k, v in page.items() if isinstance(v, int | float)]
+    for key in changes:
+        if key not in numbers:
+            raise WrongUse(f"The scenario has no number {key!r}.", f"There are {', '.join(numbers)}.", nearest(key, numbers))
+    return {**page, **changes}
+
+
+def run(name: str, seed: int, gate: Gate, watch: Watch | None = None, changes: Mapping[str, float] | None = None) -> Outcome:
+    """One trial, headless and in lock-step: the same seed gives the same outcome. changes: other numbers than the page's."""
+    page = changed(load(name), changes or {})
     task = import_module(f"bcikit.tasks.{page['task']}")
     outcome: Outcome = task.trial(page, seed, gate, watch)
     return outcome

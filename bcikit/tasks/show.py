@@ -7,6 +7,7 @@ are. Whatever has `drawing()` and `commands()` can be shown; nothing is register
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -50,10 +51,12 @@ def about(name: str) -> str:
     return f"{name}: {said.rstrip('.')}" + ("" if "simulated" in said else " (simulated)")
 
 
-def run(name: str, seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
-    """One trial of a scenario, or one run through the commands of an effector."""
+def run(name: str, seed: int, gate: Gate, watch: Watch | None = None, changes: Mapping[str, float] | None = None) -> Outcome:
+    """One trial of a scenario (with other numbers than its page's), or one run through the commands of an effector."""
     if name in scenario.names():
-        return scenario.run(name, seed, gate, watch)
+        return scenario.run(name, seed, gate, watch, changes)
+    if changes:
+        raise WrongUse(f"{name} is no scenario and has no page to change.", do=f"bcikit scenario {name}")
     cls = part("sink", name)
     source: Recording = cls.commands()
     rows, rate = source.data.astype(float), source.stream.rate

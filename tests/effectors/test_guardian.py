@@ -20,6 +20,7 @@ from bcikit.effectors._client import tell
 from bcikit.effectors._ledger import PORTION, Ledger
 from bcikit.effectors._slot import HEAD, Slot
 from bcikit.effectors._supervisor import Cause
+from bcikit.effectors._watch import PENDING, halted, stopped
 from bcikit.effectors.drones import Drones
 from bcikit.ethics.home import home
 from bcikit.testing import OpenGate
@@ -47,6 +48,27 @@ def test_a_row_cut_in_half_is_not_read():
     memory[newest + HEAD.size + 4 : newest + HEAD.size + 12] = b"\xff" * 8
     assert slot.read() == (1, (1, 1, 1, 1))
     assert Slot(memory, 0, 4).read() == (1, (1, 1, 1, 1))
+
+
+# -- the program
+
+
+def test_a_program_that_is_stopped_gone_or_about_to_be_killed_counts_for_nothing():
+    with open("/proc/self/stat", "rb") as f:
+        stat = f.read()
+    assert not halted(stat)
+    head, _, rest = stat.rpartition(b")")
+    fields = rest.split()
+    for column, said in ((0, b"T"), (0, b"Z"), (PENDING, b"256")):
+        assert halted(head + b") " + b" ".join([*fields[:column], said, *fields[column + 1 :]]))
+    victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not stopped(victim.pid)
+    os.sched_setscheduler(victim.pid, os.SCHED_IDLE, os.sched_param(0))
+    victim.kill()
+    assert stopped(victim.pid)  # at once, whether or not it has had the processor since
+    victim.wait()
+    victim.stdin.close()
+    assert stopped(victim.pid)
 
 
 # -- the book

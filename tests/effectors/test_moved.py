@@ -8,12 +8,16 @@ import pytest
 from bcikit import Channel, Chunk, Stream
 from bcikit.core.errors import WrongUse
 from bcikit.core.label import SIMULATED
+from bcikit.core.pipeline import Pipeline
 from bcikit.effectors._supervisor import Cause
+from bcikit.effectors.arm import Arm
 from bcikit.effectors.drones import Drones
+from bcikit.effectors.feedback import Feedback
 from bcikit.effectors.hand import Hand
 from bcikit.effectors.leg import Leg
 from bcikit.effectors.speller import Speller
 from bcikit.effectors.vehicle import Vehicle
+from bcikit.preprocess.pick import Pick
 from bcikit.testing import OpenGate
 
 
@@ -147,3 +151,40 @@ def test_a_decision_that_stays_is_one_key():
     assert written([1] * 8, again=0.5) == "HH"
     assert written([1, 1, 0, 1, 1], again=5) == "HH"
     assert written([3, 3, 3], again=0) == "LLL"
+
+
+def fed_back(made, name, **settings):
+    """(effector, what it feels under this name, a function that feeds it back and gives how strong it is shown)."""
+    line, shown = Pipeline([Pick(channels=(name,))]), Feedback(smooth=0, **settings)
+    shown.show = lambda strength: None
+    permit = OpenGate().open(shown, line.start(made.senses))
+
+    def feel():
+        permit.send(line.step(made.sense()))
+        return float(shown.strength[0])
+
+    return feel
+
+
+def test_drones_that_come_near_each_other_are_felt():
+    made = Drones(lockstep=True, spread=2.0)
+    driven(made, [0, 0, 0, 2.0, 0], 0.2)
+    feel = fed_back(made, "gap", low=3.0, high=0.6)
+    apart = feel()
+    driven(made, [0, 0, 0, 0.5, 0], 6.0, start=10)
+    assert 0 <= apart < 0.1 and feel() > apart + 0.5
+
+
+def test_grip_and_contact_of_the_arm_are_felt_and_what_is_not_measured_is_nothing():
+    pytest.importorskip("mujoco", reason="left out: the arm needs MuJoCo (the extra robot)")
+    made = Arm(lockstep=True, before="hand")
+    driven(made, [0, 0, 0, 0], 0.2)
+    body = made._device
+    body._home = body.data.qpos[9:12] = body.hand  # the other's hand between the fingers
+    feels = [fed_back(made, name, high=12.0) for name in ("grip", "force", "distance")]
+    assert [feel() for feel in feels] == [0, 0, 0]
+    driven(made, [0, 0, 0, 1], 1.0, start=10)
+    assert feels[0]() > 0.5 and feels[2]() == 0
+    body.data.qpos[9:12] = body.data.xpos[body.model.body("hand").id] + [0.08, 0, 0]  # against the palm
+    driven(made, [0, 0, 0, 1], 0.02, start=60)
+    assert feels[1]() > 0.1

@@ -13,6 +13,7 @@ from bcikit.tasks import scenario
 
 WANTED = {name: 0.92 if name == "cup" else 0.90 for name in scenario.names()}
 QUICK = ("kick",)
+NUMB_SEED = 0
 
 
 @pytest.mark.parametrize("name", scenario.names())
@@ -37,11 +38,30 @@ def test_a_cup_is_brought_to_the_mouth():
     assert outcome.success and outcome.more["helped"] == 0, outcome.why
 
 
+def test_a_hand_is_shaken_by_what_is_felt_and_hurt_or_lost_without():
+    pytest.importorskip("mujoco", reason="left out: the arm needs MuJoCo (the extra robot)")
+    felt = scenario.run("handshake", 0, Gate())
+    assert felt.success and 0.5 < felt.more["along"] < 1.5, felt.why
+    numb = scenario.run("handshake", NUMB_SEED, Gate(), changes={"feel": 0})
+    assert not numb.success and "hand" in numb.why
+
+
+def test_a_page_is_changed_only_where_it_has_a_number(capsys):
+    with pytest.raises(WrongUse, match="no number 'unitz'"):
+        scenario.run("kick", 0, Gate(), changes={"unitz": 96})
+    assert main(["scenario", "kick", "--set", "seconds=0.1", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out.strip().split("\n")[-1])
+    assert summary["scenario"] == "kick seconds=0.1" and summary["success"] == 0
+    assert main(["scenario", "kick", "--set", "seconds"]) == 2
+    assert main(["scenario", "speller", "--set", "seconds=1"]) == 2
+    assert "no page" in capsys.readouterr().err
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", scenario.names())
 def test_most_of_a_hundred_seeds_succeed(name):
-    if name in ("cup", "shake"):
+    if name in ("cup", "handshake"):
         pytest.importorskip("mujoco", reason="left out: it needs MuJoCo (the extra robot)")
     assert sum(scenario.run(name, seed, Gate()).success for seed in range(100)) >= 100 * WANTED[name]
 
