@@ -5,7 +5,9 @@ from __future__ import annotations
 import select
 import signal
 
-PENDING, KILLED = 28, 1 << signal.SIGKILL - 1  # the column of pending signals behind the name, and the bit of this one
+# columns behind the name: flags, where a process is on its way out, and pending signals, where it is yet to be killed
+FLAGS, EXITING = 6, 0x404  # PF_EXITING, PF_SIGNALED
+PENDING, KILLED = 28, 1 << signal.SIGKILL - 1
 
 
 def gone(pidfd: int) -> bool:
@@ -23,7 +25,8 @@ def stopped(pid: int) -> bool:
 
 
 def halted(stat: bytes) -> bool:
-    """Whether that is what a line of /proc/PID/stat says. A process that was killed goes on being there until it gets the
-    processor once more, long on a busy machine; but its death is among its pending signals at once."""
+    """Whether that is what a line of /proc/PID/stat says. On a busy machine a process that was killed is there long after,
+    until it has had the processor to die and to give its memory back; but that it will is said at once."""
     fields = stat.rpartition(b")")[2].split()
-    return fields[0] in (b"T", b"t", b"Z", b"X") or bool(int(fields[PENDING]) & KILLED)
+    doomed = int(fields[PENDING]) & KILLED or int(fields[FLAGS]) & EXITING
+    return fields[0] in (b"T", b"t", b"Z", b"X") or bool(doomed)

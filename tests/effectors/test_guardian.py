@@ -20,7 +20,7 @@ from bcikit.effectors._client import tell
 from bcikit.effectors._ledger import PORTION, Ledger
 from bcikit.effectors._slot import HEAD, Slot
 from bcikit.effectors._supervisor import Cause
-from bcikit.effectors._watch import PENDING, halted, stopped
+from bcikit.effectors._watch import FLAGS, PENDING, halted, stopped
 from bcikit.effectors.drones import Drones
 from bcikit.ethics.home import home
 from bcikit.testing import OpenGate
@@ -59,7 +59,7 @@ def test_a_program_that_is_stopped_gone_or_about_to_be_killed_counts_for_nothing
     assert not halted(stat)
     head, _, rest = stat.rpartition(b")")
     fields = rest.split()
-    for column, said in ((0, b"T"), (0, b"Z"), (PENDING, b"256")):
+    for column, said in ((0, b"T"), (0, b"Z"), (PENDING, b"256"), (FLAGS, b"4")):
         assert halted(head + b") " + b" ".join([*fields[:column], said, *fields[column + 1 :]]))
     victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert not stopped(victim.pid)
