@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bcikit.effectors import _dose, _ledger, _limits, _moved, _slot, _spec, _supervisor, serial, stimulator, vehicle
+from bcikit.effectors import _dose, _ledger, _limits, _moved, _slot, _spec, _supervisor, _watch, serial, stimulator, vehicle
 from bcikit.effectors._supervisor import Cause, Supervisor
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parent.parent.parent
@@ -74,6 +74,12 @@ def forgetful(m):
     m.setattr(_ledger.Ledger, "_write", lambda self, session, day: None)
 
 
+def believed_alive(m):
+    """A process is alive until it is gone."""
+    m.setattr(_watch, "KILLED", 0)
+    m.setattr(_watch, "EXITING", 0)
+
+
 def careless_sum(m):
     """A frame is taken for whole whatever its check sum."""
     m.setattr(serial, "reduce", lambda f, x, start: 0)
@@ -123,6 +129,7 @@ REMOVE = {
     "H41": lambda m: m.setattr(_dose.Electrode, "complete", lambda self: None),
     "H42": lambda m: m.setattr(_spec.CommandSpec, "columns", lambda self, s, effector: list(range(len(self.names)))),
     "H43": lambda m: m.setattr(stimulator.Stimulator, "pulse", _moved.Moved.pulse),
+    "H46": believed_alive,
 }
 
 
