@@ -51,8 +51,7 @@ class Epoch:
     """What all processes of this user watch: the counter of changes, and the latest time that anybody saw."""
 
     def __init__(self, home: Path) -> None:
-        self._file = open(_opened(made(home) / "consent.epoch"), "r+b", buffering=0)
-        self._fd = self._file.fileno()
+        self._fd = _opened(made(home) / "consent.epoch")
         if os.fstat(self._fd).st_size < 16:
             os.ftruncate(self._fd, 16)
         self._map = mmap.mmap(self._fd, 16)
@@ -98,7 +97,7 @@ class Epoch:
 
     def close(self) -> None:
         self._map.close()
-        self._file.close()
+        os.close(self._fd)
 
 
 @contextmanager
