@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 READY := .venv/.ready-demo
 TESTS := .venv/.ready-test
-EXTRAS ?= test,web,io,robot,scale
+EXTRAS ?= test,web,io,robot,scale,files
 
 .PHONY: demo venv test lint soak wheels resolve clean browser
 

@@ -92,7 +92,7 @@ class Permit:
     def __init__(self, gate: Gate, sink: Sink, stream: Stream) -> None:
         self.sink, self.home, self.count, self.capped = sink, gate.consent.home, 0, 0
         self._gate, self._label, self._name = gate, stream.label, secrets.token_hex(8)
-        self.lock, self._closed = threading.Lock(), False
+        self.lock, self._closed = threading.RLock(), False  # again: a sink may close another permit when it is closed
         self._refusal: BciError | None = None
         self._epoch: Epoch | None = None
         self._sends: audit.Sends | None = None

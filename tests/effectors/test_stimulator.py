@@ -226,5 +226,5 @@ def test_feedback_is_smooth_bounded_and_zero_when_nobody_knows():
     assert 0.99 < shown[-1][0] <= 1
     permit.send(Chunk(np.full((1, 1), np.nan, np.float32), 105))
     assert shown[-1][0] == 0
-    with pytest.raises(WrongUse, match="not below"):
+    with pytest.raises(WrongUse, match="Nothing lies between"):
         Feedback(low=1, high=1)

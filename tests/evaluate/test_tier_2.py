@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from bcikit.cli import main as cli
 from bcikit.core import find
@@ -49,6 +50,7 @@ def leak(tmp_path, monkeypatch):
     (place / "guess_part.py").write_text(textwrap.dedent(GUESS.format(file=str(file))))
     monkeypatch.syspath_prepend(str(place))
     find.where.cache_clear()
+    get_reusable_executor().shutdown(wait=True)  # processes of earlier tests do not know it
     Consent().use_policy("version = 1\ntier = 2\n")
     yield file
     find.where.cache_clear()
