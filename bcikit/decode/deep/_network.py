@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
@@ -133,17 +133,7 @@ class Network(Decoder):
     # -- the stage
 
     def prepare(self, s: Stream) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise WrongUse(f"{self.part_name()} runs on onnxruntime.", do="pip install 'bcikit[deep]'") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # the loop's own thread, and the same sums
-        options.log_severity_level = 3
-        try:
-            self.ask = onnxruntime.InferenceSession(self.network_.tobytes(), options, ["CPUExecutionProvider"]).run
-        except Exception as error:  # of its own many kinds
-            raise WrongUse(f"{self.part_name()} holds no network that can be run.", str(error)[:200]) from None
+        self.ask = session(self.network_, self.part_name())
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         return self.ask(None, {"trials": x[None, None].astype(np.float32)})[0][0].astype(float)
@@ -198,3 +188,18 @@ def _exported(whole: torch.nn.Module, shape: tuple[int, ...]) -> bytes:
             dynamic_axes={"trials": {0: "n"}, "probabilities": {0: "n"}},
         )
     return file.getvalue()
+
+
+def session(network: np.ndarray, name: str) -> Callable[..., Any]:
+    """What runs the bytes of an ONNX file. name: of the part, for what is told. Raises WrongUse where they cannot be run."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise WrongUse(f"{name} runs on onnxruntime.", do="pip install 'bcikit[deep]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # the loop's own thread, and the same sums
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(network.tobytes(), options, ["CPUExecutionProvider"]).run
+    except Exception as error:  # of its own many kinds
+        raise WrongUse(f"{name} holds no network that can be run.", str(error)[:200]) from None

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.errors import WrongUse
 from ...core.parts import Setting, Stage
 from ...core.stream import Channel, Stream
-from ..deep._network import missing
+from ..deep._network import missing, session
 from .kalman import _reaches
 
 FAR = 5.0  # standard deviations at which counts are cut
@@ -130,17 +130,7 @@ class Gru(Stage):
             raise WrongUse("gru was not fitted.", do="Call fit(X, Y) first, or restore what was learnt.")
         if len(self.outputs) != len(self.y_mean_):
             raise WrongUse(f"gru was fitted to {len(self.y_mean_)} outputs; {len(self.outputs)} are named.")
-        try:
-            import onnxruntime
-        except ImportError:
-            raise WrongUse("gru runs on onnxruntime.", do="pip install 'bcikit[deep]'") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # the loop's own thread, and the same sums
-        options.log_severity_level = 3
-        try:
-            self.ask = onnxruntime.InferenceSession(self.network_.tobytes(), options, ["CPUExecutionProvider"]).run
-        except Exception as error:  # of its own many kinds
-            raise WrongUse("gru holds no network that can be run.", str(error)[:200]) from None
+        self.ask = session(self.network_, "gru")
 
     def _seen(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):
