@@ -124,6 +124,22 @@ def test_a_run_that_is_under_way_is_taken_as_it_is_and_goes_on():
             intan(rhx, channels=("A-002",)).open()
 
 
+def test_a_client_that_takes_another_s_place_is_not_hung_up_with_it():
+    rhx = Rhx(4, port=0)
+    rhx.connect()
+    try:
+        where = ("127.0.0.1", rhx.where)
+        with socket.create_connection(where):
+            rhx.listen(5.0)
+        with socket.create_connection(where, timeout=5.0) as new:  # both are news now: the old one's end, the new one
+            rhx.listen(5.0)
+            new.sendall(b"get RunMode;")
+            rhx.listen(5.0)
+            assert b"Stop" in new.recv(1000)
+    finally:
+        rhx.disconnect()
+
+
 def test_blocks_that_rhx_drops_are_counted_by_its_timestamps():
     truth = rendered(8, 30_000, FRAMES, seed=2)
     with Rhx(8, port=0, drop=0.1, seed=2) as rhx, intan(rhx) as board:

@@ -154,7 +154,7 @@ class Rhx(Emulator):
                 self._hang_up(k)
                 self._clients[k] = server.accept()[0]
         for k, client in enumerate((commands, waves)):
-            if client in ready and client is not None:
+            if client is not None and client in ready and client is self._clients[k]:  # not one just replaced
                 self._read(k, client)
 
     def _read(self, k: int, client: socket.socket) -> None:
