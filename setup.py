@@ -11,7 +11,10 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno"
 KERNELS = Extension(
     "bcikit.kernels._kernels",
     ["bcikit/kernels/_kernels.c"],
-    depends=[f"bcikit/kernels/{name}.h" for name in ("_loops", "_loops_spikes", "_loops_matrices", "_spikes", "_matrices")],
+    depends=[
+        f"bcikit/kernels/{name}.h"
+        for name in ("_loops", "_loops_spikes", "_loops_matrices", "_spikes", "_matrices", "_ramps")
+    ],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,

@@ -3,7 +3,7 @@
 Each trial flies three simulated drones from a program of its own (`_victim.py`), breaks something, and reads from the
 device's own memory when it began to act safely: counted from the fault, or from when the brain data are stale. Trials go on
 in LANES processes at a time, each with a home, a supervisor and drones of its own: `python -m bcikit.bench.supervisor FAULT
-TRIALS` is one of them.
+TRIALS` is one of them, `... alarms SECONDS` one flight in which nothing is broken.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,12 +30,13 @@ from ..core.find import parts
 from ..effectors import _limits
 from ..effectors._client import tell
 from ..effectors._moved import Moved
-from ..effectors._mover import PRIORITY, favour
+from ..effectors._priority import SUPERVISES, favour
 from ..effectors._slot import Panel
 from ..effectors._spec import Felt
-from ..effectors._supervisor import Command, Seen, Supervisor
+from ..effectors._supervisor import Cause, Command, Seen, Supervisor
 from ..effectors.drones import Drones
 from ._victim import RATE
+from ._witness import Witness
 
 READY_S, WARM = 20.0, 100
 LANES = 4
@@ -42,6 +44,8 @@ FAULTS = ("stale", "network", "stopped", "held", "killed", "supervisor killed")
 DEADLINE_MS = {fault: 200.0 if fault == "supervisor killed" else 100.0 for fault in FAULTS}
 HELD_S = 5.0
 ROWS = ("cost", "arm", *FAULTS, "alarms")
+FLIGHT_S = 1800.0  # of the false alarms: a session is over after an hour
+WITHIN_S, STALLED_S = 0.5, 0.05  # before an alarm; the second is half of what makes brain data stale
 
 
 class Flight:
@@ -55,7 +59,9 @@ class Flight:
         listener.close()
         self.frozen: float | None = None  # the brain time that is sent on and on
         self.cut, self._end = False, threading.Event()
+        self.sent = time.monotonic()
         about = tell("drones")
+        self.prompt = about["real-time"]
         self.guardian, self.mover = int(about["guardian"]), int(about["mover"])
         with open(f"/proc/{self.mover}/fd/{about['memory']}", "r+b", buffering=0) as memory:
             spec = Drones.spec
@@ -64,11 +70,13 @@ class Flight:
         self._sender.start()
 
     def _send(self) -> None:
+        favour(SUPERVISES + 1)  # it stands for a board, which is late for nobody
         due, k = time.monotonic(), 0
         while not self._end.is_set():
             brain = time.monotonic() if self.frozen is None else self.frozen
             if not self.cut:
                 k += 1
+                self.sent = time.monotonic()
                 try:  # a little forward, a little back: the drones stay inside
                     self._line.sendall(f"{brain} {0.2 * (-1) ** (k // 50) + 0.001 * (k % 7)}\n".encode())
                 except OSError:
@@ -193,24 +201,66 @@ def faults(trials: int, which: tuple[str, ...] = FAULTS, lanes: int = LANES) -> 
         }
 
 
-def alarms(seconds: float) -> dict[str, Any]:
-    """How often it stopped although nothing was wrong, with every core busy."""
+def alarms(seconds: float) -> Iterator[dict[str, Any]]:
+    """How often it stopped although nothing was wrong, with every core busy: a row for each time, with its cause, and one of
+    them all. of_the_machine: those within WITHIN_S of a moment when a core did not run even what comes before all of this,
+    for STALLED_S or longer. Flown for at most FLIGHT_S at a time, for a session ends."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
-    flight = Flight()
+    said: list[dict[str, Any]] = []
+    prompt, left = "", seconds
     try:
-        flight.steady()
-        count, was, end = 0, 0, time.monotonic() + seconds
-        while time.monotonic() < end:
-            cause = flight.felt()[0]
-            count += bool(cause) and not was
-            was = cause
-            time.sleep(0.002)
+        while left > 0:
+            with tempfile.TemporaryDirectory() as home:
+                asked = [sys.executable, "-m", "bcikit.bench.supervisor", "alarms", str(min(left, FLIGHT_S))]
+                env = {**os.environ, "BCIKIT_HOME": home}
+                with subprocess.Popen(asked, env=env, stdout=subprocess.PIPE, text=True) as flying:
+                    assert flying.stdout is not None
+                    for line in flying.stdout:
+                        row = json.loads(line)
+                        prompt = row.pop("real-time", prompt)
+                        if row:
+                            said.append(row)
+                            yield row
+            if flying.returncode:
+                raise BciError("The flight of the false alarms broke off.", "What its process said stands above.")
+            left -= FLIGHT_S
     finally:
-        flight.close()
         for one in busy:
             one.kill()
             one.wait()
-    return {"false_alarms": count, "seconds": seconds, "per_hour": count * 3600 / seconds, "busy_processes": len(busy)}
+    yield {
+        "false_alarms": len(said),
+        "of_the_machine": sum(row["machine_ms"] >= 1000 * STALLED_S for row in said),
+        "seconds": seconds,
+        "per_hour": len(said) * 3600 / seconds,
+        "busy_processes": len(busy),
+        "load": os.getloadavg()[0],
+        "real-time": prompt,
+    }
+
+
+def watch(seconds: float) -> None:
+    """Print a line for each false alarm of one flight, once it is known what the machine did meanwhile, and one about who
+    has real-time priority."""
+    flight = Flight()
+    favour(SUPERVISES + 1)
+    with Witness() as witness:
+        try:
+            flight.steady()
+            print(json.dumps({"real-time": flight.prompt}), flush=True)
+            began, was, seen = time.monotonic(), 0, deque[dict[str, Any]]()
+            while (now := time.monotonic()) < began + seconds + WITHIN_S:
+                cause = flight.felt()[0]
+                if cause and not was and now < began + seconds:
+                    ages = {"brain_ms": 1000 * (now - flight.brain()), "board_ms": 1000 * (now - flight.sent)}
+                    seen.append({"alarm": Cause(cause).words(), "at_s": now - began, **ages})
+                was = cause
+                while seen and now > (at := began + seen[0]["at_s"]) + WITHIN_S:
+                    stalled = witness.stalled(at - WITHIN_S, at)
+                    print(json.dumps(seen.popleft() | {"machine_ms": 1000 * stalled}), flush=True)
+                time.sleep(0.002)
+        finally:
+            flight.close()
 
 
 def cost(seconds: float) -> Iterator[dict[str, Any]]:
@@ -220,8 +270,7 @@ def cost(seconds: float) -> Iterator[dict[str, Any]]:
     policy = os.sched_getscheduler(0), os.sched_getparam(0)
     gc.collect()
     gc.freeze()
-    favour(PRIORITY + 1)
-    given = os.sched_getscheduler(0) == os.SCHED_FIFO
+    given = favour(SUPERVISES)
     try:
         for name, cls in parts("sink").items():
             if issubclass(cls, Moved):
@@ -294,8 +343,11 @@ def supervisor(trials: int, seconds: float, rows: Sequence[str] = ROWS) -> Itera
     if process:
         yield from faults(trials, tuple(f for f in FAULTS if f in rows))
     if "alarms" in rows and process:
-        yield alarms(seconds)
+        yield from alarms(seconds)
 
 
 if __name__ == "__main__":
-    print(json.dumps(lane(int(sys.argv[2]), sys.argv[1])))
+    if sys.argv[1] == "alarms":
+        watch(float(sys.argv[2]))
+    else:
+        print(json.dumps(lane(int(sys.argv[2]), sys.argv[1])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 GROUP = "Devices"
+TOLD = ("done", "cause", "latched", "session_s", "day_s", "real-time")
 
 
 @click.command()
@@ -25,4 +26,4 @@ def command(device: str, reset: str | None, status: bool) -> None:
         answer = tell(device, reset=reset)
     else:
         answer = tell(device) if status else tell(device, stop=True)
-    click.echo("\n".join(f"{k}: {v}" for k, v in answer.items() if k in ("done", "cause", "latched", "session_s", "day_s")))
+    click.echo("\n".join(f"{k}: {v}" for k, v in answer.items() if k in TOLD))

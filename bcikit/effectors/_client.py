@@ -9,6 +9,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from ..acquire._ring import shared_memory
 from ..core.errors import DeviceTrouble, WrongUse
 from ._guardian import START_S, door
+from ._priority import lead, leave
 from ._slot import Panel
 from ._spec import CommandSpec, Felt
 from ._supervisor import Cause
@@ -28,19 +30,20 @@ _outliving: list[subprocess.Popen] = []  # supervisors still at work after their
 
 class Client:
     """Starts the supervisor of an effector and holds its lease. period: seconds between commands. Raises what the supervisor
-    could not do: read the limits, get the lease, start the device."""
+    could not do: read the limits, get the lease, start the device. The thread that opens it is the one that commands."""
 
     def __init__(self, effector: str, settings: dict[str, Any], spec: CommandSpec, period: float) -> None:
         if not hasattr(os, "pidfd_open"):
             raise WrongUse("The supervisor's process needs Linux.", do="Headless, set lockstep=yes.")
         self.spec, self.seq, self.lease = spec, 0, secrets.randbits(31) | 1
         self._brain = -math.inf  # of the newest command
+        self._thread = 0  # that commands, where it has real-time priority
         feelings = 3 * spec.points + 3 + len(spec.felt)
         memory = shared_memory()
         self.panel = Panel(memory, len(spec.names), feelings)
         ours, theirs = socket.socketpair()
         asked = {"effector": effector, "settings": settings, "parent": os.getpid(), "lease": self.lease}
-        asked |= {"period": period, "memory": memory, "feelings": feelings}
+        asked |= {"period": period, "memory": memory, "feelings": feelings, "thread": threading.get_native_id()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bcikit.effectors._guardian", str(theirs.fileno())],
             pass_fds=[memory, theirs.fileno()],
@@ -61,6 +64,7 @@ class Client:
             self.close()
             what = said["error"] if said else [f"The supervisor of {effector} did not start.", "", ""]
             raise DeviceTrouble(*what)
+        self._thread = lead()
 
     def send(self, values: np.ndarray, brain: float, alive: bool = True) -> None:
         """One command, made from brain data of `brain` seconds."""
@@ -97,6 +101,7 @@ class Client:
         if self.control is not None:
             self.control.close()
             self.control = None
+            leave(self._thread)
             try:
                 self.process.wait(CLOSE_S)
             except subprocess.TimeoutExpired:

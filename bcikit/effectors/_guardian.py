@@ -25,7 +25,7 @@ from ..core.find import part
 from ..ethics.home import home
 from . import _limits
 from ._ledger import Ledger
-from ._mover import PRIORITY, favour
+from ._priority import SUPERVISES, favour, favoured
 from ._slot import Panel
 from ._spec import Felt
 from ._supervisor import Cause, Command, Seen, Supervisor
@@ -39,7 +39,7 @@ class Guardian:
     """Steps the supervisor at its period: commands in, orders out. asked: what the program wrote on the control line."""
 
     def __init__(self, asked: dict[str, Any], control: socket.socket) -> None:
-        self.parent, self.control = int(asked["parent"]), control
+        self.parent, self.thread, self.control = int(asked["parent"]), int(asked["thread"]), control
         self.pidfd = os.pidfd_open(self.parent)
         effector = part("sink", asked["effector"]).make(asked["settings"])
         self.limits = _limits.read(effector.limits_path())
@@ -144,6 +144,8 @@ class Guardian:
             if "reset" in said:
                 answer["done"] = self.sup.reset(str(said["reset"]))
             answer |= {"cause": Cause(int(self.sup.cause[0])).words(), "latched": Cause(int(self.sup.latched[0])).words()}
+            prompt = {"program": self.thread, "supervisor": 0, "device": self.mover.pid}
+            answer |= {"real-time": ", ".join(n for n, t in prompt.items() if favoured(t)) or "none"}
             answer |= {"guardian": os.getpid(), "mover": self.mover.pid, "memory": self.memory, "parent": self.parent}
             answer |= {"session_s": float(self.sup.session_s[0]), "day_s": float(self.sup.day_s[0]), "worst_s": self.worst}
             one.sendall(json.dumps(answer).encode() + b"\n")
@@ -189,7 +191,7 @@ def main(control_fd: int) -> None:
         control.sendall(json.dumps({"ready": os.getpid()}).encode() + b"\n")
         gc.collect()
         gc.freeze()
-        favour(PRIORITY + 1)
+        favour(SUPERVISES)
         guardian.run()
     except Exception as error:
         what = [error.what, error.why, error.do] if isinstance(error, BciError) else [repr(error), "", ""]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import signal
 import sys
 import time
@@ -18,13 +17,13 @@ import numpy as np
 
 from ..core.errors import BciError
 from ..core.find import part
+from ..kernels import ramp
 from . import _limits
 from ._limits import Limits
-from ._ramp import ramp
+from ._priority import DEVICE, favour
 from ._slot import Panel
 from ._supervisor import Cause
 
-PRIORITY = 20  # real-time; the supervisor's is one above
 PARKED_S = 2.0  # after so long at rest without a supervisor it ends
 
 
@@ -48,14 +47,6 @@ class Failsafe:
         return value
 
 
-def favour(priority: int) -> None:
-    """Real-time priority for this process, where the system allows it; else that of everybody."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except (OSError, AttributeError):
-        pass
-
-
 def run(asked: dict[str, Any]) -> None:
     effector = part("sink", asked["effector"]).make(asked["settings"])
     limits = _limits.read(effector.limits_path())
@@ -67,7 +58,7 @@ def run(asked: dict[str, Any]) -> None:
     cause, since, seen, heard = int(Cause.SILENT), 0.0, 0, 0.0
     gc.collect()
     gc.freeze()
-    favour(PRIORITY)
+    favour(DEVICE)
     parked = due = time.monotonic()
     while True:
         now = time.monotonic()

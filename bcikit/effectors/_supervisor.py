@@ -17,8 +17,8 @@ from itertools import combinations
 import numpy as np
 
 from ..core.errors import WrongUse
+from ..kernels import ramp, reach
 from ._limits import Box, Limits, Sphere, values
-from ._ramp import ramp, reach
 from ._spec import CommandSpec, Felt
 
 FUTURE_S = 0.01  # brain data may be newer than the supervisor's own reading of the clock by no more
@@ -264,17 +264,16 @@ class Supervisor:
         """One step towards the target, where a stop begun after it would still end inside the workspace; else that stop is
         begun now. It was found to end inside by the step before."""
         value, slope = self._ramp(target)
-        cols = self.moving
         if not self.placed:
             return value, slope
-        back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
+        back, forth = self._reach(value, slope)
         here = seen.points[:, self.point, self.axis]
         if self.fence is not None:
             low, high = self.fence
             leaves = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
             if leaves.any():
                 value, slope = self._stopped(value, slope, leaves)
-                back, forth = reach(value[:, cols], slope[:, cols], self.steep[cols], self.bend[cols], self.dt)
+                back, forth = self._reach(value, slope)
         if self.kept_out or len(self.pairs):
             first, last = seen.points.copy(), seen.points.copy()
             first[:, self.point, self.axis] -= back
@@ -293,6 +292,11 @@ class Supervisor:
 
     def _ramp(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return ramp(self.value, self.slope, target, self.low, self.high, self.steep, self.bend, self.dt)
+
+    def _reach(self, value: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far (backward, forward) each velocity that moves a point would still move it."""
+        back, forth = reach(value, slope, self.steep, self.bend, self.dt)
+        return back[:, self.moving], forth[:, self.moving]
 
     def _nears(self, here: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         """Whether something in the box from `first` to `last` is within the margin of a place that is kept out of (or of the

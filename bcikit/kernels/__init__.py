@@ -167,6 +167,35 @@ def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, 
     return out
 
 
+def ramp(
+    value: np.ndarray,
+    slope: np.ndarray,
+    target: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    steep: np.ndarray,
+    bend: np.ndarray,
+    dt: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step of `dt` towards `target`, no bound broken: (value, slope), the value after it being `value + slope * dt`. It
+    stays within [low, high], |slope| <= steep, and the slope changes by `bend * dt` at most, always leaving room to stop
+    before either end; a target that moves is followed, never overshot by more than the bounds force. Float64 (..., c),
+    bounds (c)."""
+    to = np.empty((2, *value.shape))
+    _do.ramp(value, slope, target, low, high, steep, bend, dt, to[0], to[1])
+    return to[0], to[1]
+
+
+def reach(
+    velocity: np.ndarray, slope: np.ndarray, steep: np.ndarray, bend: np.ndarray, dt: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far what moves with `velocity` (its slope `slope`) can still go (backward, forward; both >= 0) if its velocity is
+    ramped to zero from the next step on: an upper bound. Float64 (..., c), bounds (c)."""
+    ways = np.empty((2, *velocity.shape))
+    _do.reach(velocity, slope, steep, bend, dt, ways[0], ways[1])
+    return ways[0], ways[1]
+
+
 def shared(job: Callable[[tuple[int, int]], None], parts: Sequence[tuple[int, int]]) -> None:
     """job(part) for each part of the channels, each on a core of its own, the first on this one; returns when all are
     done."""

@@ -130,8 +130,8 @@ static void release(Held *h) {
   while (h->held) PyBuffer_Release(&h->view[--h->held]);
 }
 
-/* The buffer of `o`, whose items are of type `type` ('f' float, 'd' double, 'h' 16-bit, 'q' 64-bit integer; '*' any), with at least `ndim` axes
-   ('!' before the type: written to). NULL with an exception where it is not that. */
+/* The buffer of `o`, whose items are of type `type` ('f' float, 'd' double, 'h' 16-bit, 'q' 64-bit integer; '*' any), with `ndim` axes
+   (0: any number; '!' before the type: written to). NULL with an exception where it is not that. */
 static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
   int written = type[0] == '!';
   const char want = type[written];
@@ -140,7 +140,7 @@ static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
   h->held++;
   char has = v->format ? v->format[strlen(v->format) - 1] : 'B';
   if (want == 'q' && has == 'l' && v->itemsize == 8) has = 'q';
-  if ((has != want && want != '*') || v->ndim != ndim) {
+  if ((has != want && want != '*') || (ndim && v->ndim != ndim)) {
     PyErr_Format(PyExc_TypeError, "a buffer of type '%c' with %d axes is wanted, not '%c' with %d", want, ndim, has, v->ndim);
     return NULL;
   }
@@ -271,6 +271,7 @@ KERNEL(counted) {
 
 #include "_spikes.h"
 #include "_matrices.h"
+#include "_ramps.h"
 
 static PyObject *use(PyObject *self, PyObject *wanted) {
   const char *name = PyUnicode_AsUTF8AndSize(wanted, NULL);
@@ -301,6 +302,8 @@ static PyMethodDef METHODS[] = {
     ENTRY(counted, "even, shape, none, step, most, out"),
     ENTRY(crossings, "x, y, own, at, rule"),
     ENTRY(logs, "C, white, basis, out"),
+    ENTRY(ramp, "value, slope, target, low, high, steep, bend, dt, to_value, to_slope"),
+    ENTRY(reach, "velocity, slope, steep, bend, dt, back, forth"),
     ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),
     {"use", use, METH_O, "use(instruction_set) -> the one used before: 'base', 'avx2' or 'avx512'"},
     {NULL, NULL, 0, NULL}};

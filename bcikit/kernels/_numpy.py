@@ -155,3 +155,49 @@ def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, 
         below = below + odds
         more = even > below
         left, shape, odds, below, even = left[more], shape[more], odds[more], below[more], even[more]
+
+
+def _braked(room: np.ndarray, bend: np.ndarray, dt: float) -> np.ndarray:
+    """The largest slope after which a value, its slope falling by `bend * dt` a step, still stops within `room` (>= 0)."""
+    q = bend * dt
+    n = np.floor((np.sqrt(1 + 8 * room / (q * dt)) - 1) / 2)
+    return (room / dt + q * n * (n + 1) / 2) / (n + 1)
+
+
+def ramp(
+    value: np.ndarray,
+    slope: np.ndarray,
+    target: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    steep: np.ndarray,
+    bend: np.ndarray,
+    dt: float,
+    to_value: np.ndarray,
+    to_slope: np.ndarray,
+) -> None:
+    q, gap = bend * dt, target - value
+    above, below, wanted = (_braked(np.maximum(room, 0.0), bend, dt) for room in (high - value, value - low, np.abs(gap)))
+    up = np.minimum(np.minimum(slope + q, steep), above)
+    down = np.maximum(np.maximum(slope - q, -steep), -below)
+    to_slope[:] = np.minimum(np.maximum(np.copysign(wanted, gap), down), up)
+    to_value[:] = np.minimum(np.maximum(value + to_slope * dt, low), high)
+
+
+def reach(
+    velocity: np.ndarray,
+    slope: np.ndarray,
+    steep: np.ndarray,
+    bend: np.ndarray,
+    dt: float,
+    back: np.ndarray,
+    forth: np.ndarray,
+) -> None:
+    """First the slope is taken back to zero, then an S-curve begins."""
+    turned = velocity + slope * np.abs(slope) / (2 * bend)  # velocity once the slope is back at zero
+    settle = np.abs(slope) / bend + 2 * dt
+    for sign, out in ((-1.0, back), (1.0, forth)):
+        left = np.maximum(sign * turned, 0.0)
+        fastest = np.maximum(sign * velocity, left)
+        quick, slow = left * np.sqrt(left / bend), left * (steep / bend + left / steep) / 2
+        out[:] = fastest * settle + np.where(left < steep * steep / bend, quick, slow)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -18,6 +20,7 @@ from bcikit.bench.supervisor import DEADLINE_MS, FAULTS, Flight, alarms, faults,
 from bcikit.core.errors import DeviceTrouble, FileTrouble, WrongUse
 from bcikit.effectors._client import tell
 from bcikit.effectors._ledger import PORTION, Ledger
+from bcikit.effectors._priority import favour, favoured, lead, leave
 from bcikit.effectors._slot import HEAD, Slot
 from bcikit.effectors._supervisor import Cause
 from bcikit.effectors._watch import FLAGS, PENDING, halted, stopped
@@ -70,6 +73,59 @@ def test_a_program_that_is_stopped_gone_or_about_to_be_killed_counts_for_nothing
             time.sleep(0.001)
         assert stopped(victim.pid)
     assert stopped(victim.pid)
+
+
+# -- real-time priority
+
+given = pytest.mark.skipif(
+    not hasattr(os, "SCHED_FIFO") or subprocess.run(["chrt", "-f", "1", "true"], capture_output=True).returncode != 0,
+    reason="left out: real-time priority is not given here",
+)
+
+
+def elsewhere(work):
+    """What `work` gives in a thread of its own."""
+    got = []
+    thread = threading.Thread(target=lambda: got.append(work()))
+    thread.start()
+    thread.join()
+    return got[0]
+
+
+@given
+def test_a_thread_that_commands_is_favoured_and_what_it_starts_is_not():
+    child = "import os; print(os.sched_getscheduler(0))"
+
+    def work():
+        first = lead()
+        two = first, lead()
+        seen = [
+            favoured(first),
+            elsewhere(favoured),
+            subprocess.run([sys.executable, "-c", child], capture_output=True).stdout,
+        ]
+        leave(two[0])
+        seen.append(favoured())
+        leave(two[1])
+        return [*seen, favoured()]
+
+    assert elsewhere(work) == [True, False, b"0\n", True, False]
+
+
+@given
+def test_on_a_single_core_and_where_it_was_given_before_nothing_changes(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert elsewhere(lead) == 0
+    monkeypatch.undo()
+    assert elsewhere(lambda: (favour(30), lead(), favoured())) == (True, 0, True)
+
+
+def test_without_it_all_goes_on(monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    assert elsewhere(lambda: (favour(1), lead(), leave(0), favoured())) == (False, 0, None, False)
 
 
 # -- the book
@@ -163,6 +219,15 @@ def test_it_flies_stops_at_a_word_from_outside_and_only_a_person_lets_it_fly_aga
     assert drones.cause == 0
 
 
+@given
+@pytest.mark.realtime
+def test_whoever_commands_has_real_time_priority_until_it_closes(flying):
+    drones, _ = flying
+    assert tell("drones")["real-time"] == "program, supervisor, device" and favoured()
+    drones.close()
+    assert not favoured()
+
+
 @pytest.mark.realtime
 def test_a_second_program_is_refused_and_closing_gives_the_device_back(flying):
     drones, send = flying
@@ -207,8 +272,25 @@ def test_whatever_fails_the_device_is_safe_in_time_200_times(fault):
     assert row["safe_in_time"] == 200, row
 
 
+@pytest.mark.realtime
+def test_an_alarm_is_told_with_its_cause_and_what_the_machine_did(monkeypatch, tmp_path):
+    monkeypatch.setenv("BCIKIT_HOME", str(tmp_path))
+    asked = [sys.executable, "-m", "bcikit.bench.supervisor", "alarms", "60"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as flight:
+        assert "real-time" in json.loads(flight.stdout.readline())
+        while (about := tell("drones"))["cause"] != "none":
+            time.sleep(0.01)
+        victim = about["parent"]
+        os.kill(victim, signal.SIGSTOP)
+        alarm = next(row for row in map(json.loads, flight.stdout) if "parent" in row["alarm"])
+        os.kill(victim, signal.SIGCONT)
+        flight.send_signal(signal.SIGINT)
+    assert set(alarm) == {"alarm", "at_s", "brain_ms", "board_ms", "machine_ms"}
+
+
 @pytest.mark.soak
 @pytest.mark.realtime
 @pytest.mark.timeout(3900)
 def test_at_most_one_false_alarm_an_hour_with_every_core_busy():
-    assert alarms(3600)["false_alarms"] <= 1
+    *_, total = alarms(3600)
+    assert total["false_alarms"] <= 1, total

@@ -7,9 +7,9 @@ import pytest
 
 from bcikit import WrongUse
 from bcikit.effectors._limits import parse
-from bcikit.effectors._ramp import ramp, reach
 from bcikit.effectors._spec import CommandSpec, Felt
 from bcikit.effectors._supervisor import Cause, Command, Seen, Supervisor
+from bcikit.kernels import ramp, reach
 
 SPEC = CommandSpec(("vx", "vy", "vz", "grip"), ("m/s", "m/s", "m/s", "1"), (0.0, 0.0, 0.0, 0.5), points=1)
 LIMITS = (

@@ -305,3 +305,22 @@ def test_blas_is_held_to_one_thread_and_let_go():
     with kernels.one_thread():
         assert set(threads()) <= {1}
     assert threads() == before
+
+
+@compiled
+def test_ramps_are_those_of_numpy_and_arrays_that_do_not_fit_are_refused():
+    rng, dt = np.random.default_rng(0), 0.005
+    for shape in ((7,), (1, 1), (500, 9)):
+        high, steep, bend = (np.exp(rng.normal(m, 1.5, shape[-1])) for m in (0, 1, 3))
+        value, target, slope = (rng.uniform(-1.2, 1.2, shape) * most for most in (high, high, steep))
+        value[..., 0], slope[..., -1] = target[..., 0], 0.0
+        bounds = -high, high, steep, bend, dt
+        wanted = np.empty((4, *shape))
+        _numpy.ramp(value, slope, target, *bounds, wanted[0], wanted[1])
+        _numpy.reach(value, slope, steep, bend, dt, wanted[2], wanted[3])
+        got = [*kernels.ramp(value, slope, target, *bounds), *kernels.reach(value, slope, steep, bend, dt)]
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+        with pytest.raises(ValueError, match="fit"):
+            kernels.ramp(value, slope[..., :0], target, *bounds)
+        with pytest.raises(ValueError, match="fit"):
+            kernels.reach(value, slope, steep[:0], bend, dt)
