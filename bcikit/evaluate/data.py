@@ -29,6 +29,7 @@ from ..preprocess.epoch import Epoch
 from . import remote
 from .folder import folder_card
 
+KEYS = ("subject", "session", "run")
 FIELD = re.compile(r"\{(subject|session|run)\}")
 
 
@@ -123,6 +124,7 @@ def trials(data: str | Path | Card, root: str | Path | None = None, subjects: It
         patterns = ", ".join(entry["files"] for entry in its.runs) or "none: the card names no runs"
         raise FileTrouble(f"{away or folder} holds no recording of {its.name}.", f"It looks for {patterns}.")
     found.sort(key=lambda r: (natural(r.subject), natural(r.session), natural(r.run)))
+    _once(found)
     wanted = set(map(str, subjects))
     there = list(dict.fromkeys(r.subject for r in found))
     for missing in sorted(wanted - set(there)):
@@ -166,6 +168,19 @@ def natural(text: str) -> list[Any]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
+def _once(found: Sequence[Run]) -> None:
+    """Raises WrongUse where a run lies there in two formats: its trials would stand on both sides of a split."""
+    seen: dict[str, Path] = {}
+    for run in found:
+        other = seen.setdefault(run.name, run.path)
+        if other.suffix != run.path.suffix:
+            raise WrongUse(
+                f"{other.name} and {run.path.name} hold the same run, {run.name}.",
+                "Its trials would be learnt from and tested on.",
+                "Move one of the two elsewhere.",
+            )
+
+
 def _runs(its: Card, path: Path, folder: Path) -> Iterable[Run]:
     place = path.relative_to(folder).as_posix()
     for entry in its.runs:
@@ -181,7 +196,11 @@ def _runs(its: Card, path: Path, folder: Path) -> Iterable[Run]:
         match = re.fullmatch(f"(?:.*/)?{pattern}", place)
         if match:
             named = match.groupdict()
-            fixed = {k: str(entry[k]) for k in ("subject", "session", "run") if k in entry}
-            who = {"subject": "1", "session": "", "run": "1"} | named | fixed
-            told = its.options(path.name) | {k: v for k, v in entry.items() if k not in ("files", *fixed)}
-            yield Run(its, who["subject"], who["session"], who["run"], path, told)
+            fixed = {k: str(entry[k]) for k in KEYS if k in entry}
+            told = its.options(path.name) | {k: v for k, v in entry.items() if k not in ("files", *KEYS)}
+            several = next((k for k in KEYS if isinstance(entry.get(k), list)), "")
+            for part, name in enumerate(entry.get(several, [None]), 1):
+                who = {"subject": "1", "session": "", "run": "1"} | named | fixed
+                if several:
+                    who, told = who | {several: str(name)}, told | {"part": part}
+                yield Run(its, who["subject"], who["session"], who["run"], path, told)

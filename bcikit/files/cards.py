@@ -29,8 +29,9 @@ class Card:
     For evaluation: paradigm (mi, ssvep, p300, keys, ...). trials: `events` (patterns of `epoch`), `after` and `length` (s)
     of the window, `scored` classes where not all are, and what else decoders of the paradigm want to know (`hz` of each
     class, channels to use or to `drop`). runs: entries of `files`, a pattern such as sub-{subject}_run-{run}_raw.fif.gz,
-    with fixed subject, session or run where the name does not say it, and options for the reader. download: `moabb` (its
-    name there), or `url` with {file}; or `page`, where a person must ask. published: scores with their source.
+    with fixed subject, session or run where the name does not say it (a list where a file holds several, in this order),
+    and options for the reader. download: `moabb` (its name there), or `url` with {file}; or `page`, where a person must ask.
+    published: scores with their source; `ours` is what comes nearest here, for `bcikit bench published`.
     The rest is for people."""
 
     name: str

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..core.errors import FileTrouble, WrongUse
 from ..core.stream import Channel, Recording
+from ._matlab import newer
 from ._spikes import Series, binned
 
+HOLDS = ("spikes", "chan_names", "t", "cursor_pos", "finger_pos", "target_pos")
 BY = ("electrode", "unit")
 # in the file the finger is (z, -x, -y, ...) in cm, the cursor (x, y) in mm
 FINGER = ((1, -10.0, "x"), (2, -10.0, "y"), (0, 10.0, "z"))
@@ -31,7 +33,7 @@ def read(path: str | Path, bin: float = 0.02, by: str = "electrode") -> Recordin
         raise WrongUse("MATLAB 7.3 files need the library h5py.", do="pip install 'bcikit[files]'") from error
     try:
         with h5py.File(path, "r") as f:
-            missing = [k for k in ("spikes", "chan_names", "t", "cursor_pos", "finger_pos", "target_pos") if k not in f]
+            missing = [k for k in HOLDS if k not in f]
             if missing:
                 raise FileTrouble(f"{path} is no recording of Indy or Loco.", f"It lacks {', '.join(missing)}.")
             names = ["".join(map(chr, np.ravel(f[ref][:]))) for ref in np.ravel(f["chan_names"][:])]
@@ -55,6 +57,19 @@ def read(path: str | Path, bin: float = 0.02, by: str = "electrode") -> Recordin
     new = np.flatnonzero(np.concatenate([[True], (np.diff(target, axis=0) != 0).any(axis=1)]))
     marks = [(float(times[k]), "target", i) for i, k in enumerate(new)]
     return binned(path.stem, units, series, bin, marks, info={"format": "MATLAB 7.3, Indy and Loco", "notes": []})
+
+
+def is_indy(path: Path) -> bool:
+    """Whether a MATLAB file is one of theirs, by the names of what is in it."""
+    if not newer(path):
+        return False
+    try:
+        import h5py
+
+        with h5py.File(path, "r") as f:
+            return HOLDS[0] in f and HOLDS[1] in f
+    except (ModuleNotFoundError, OSError):
+        return False
 
 
 def _times(cell: object) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Any recording, by what is in it: OpenBCI text, XDF, NumPy, tables, spikes of NWB and of Indy, and whatever MNE reads.
+"""Any recording, by what is in it: OpenBCI text, XDF, NumPy, MATLAB, tables, spikes of NWB and of Indy, whatever MNE reads.
 
 from bcikit.files.read import read
 recording = read("session.xdf")
@@ -22,6 +22,7 @@ from ..core.stream import Recording
 from . import _tables
 from ._contents import channel, contents
 from .cards import card_of
+from .indy import is_indy
 
 SNIFF = 4096  # bytes
 FOLDERS = (".ds", ".mff")  # formats of MNE that are folders
@@ -81,8 +82,8 @@ def format_of(path: Path) -> str:
     text = head.lstrip(b"\xef\xbb\xbf\r\n ")
     if head.startswith(b"XDF:"):
         return "xdf"
-    if head.startswith(b"MATLAB 7.3"):
-        return "indy"
+    if suffix == ".mat":
+        return "indy" if is_indy(path) else "mat_file"
     if head.startswith(b"\x89HDF") and suffix == ".nwb":
         return "nwb"
     if head.startswith(b"\x93NUMPY") or suffix in (".npz", ".npy"):

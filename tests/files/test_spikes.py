@@ -255,7 +255,7 @@ def test_what_is_wrong_is_said(tmp_path):
         f["x"] = np.zeros(3)
     with open(tmp_path / "d.mat", "r+b") as f:
         f.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
-    with pytest.raises(FileTrouble, match="lacks spikes"):
+    with pytest.raises(WrongUse, match=r"does not say where its signal lies; d\.mat has x"):
         read(tmp_path / "d.mat")
     with pytest.raises(WrongUse, match="electrode or unit"):
         read(indy_file(tmp_path / "e.mat")[0], by="array")
