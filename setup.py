@@ -13,7 +13,7 @@ KERNELS = Extension(
     ["bcikit/kernels/_kernels.c"],
     depends=[
         f"bcikit/kernels/{name}.h"
-        for name in ("_loops", "_loops_spikes", "_loops_matrices", "_spikes", "_matrices", "_ramps")
+        for name in ("_loops", "_loops_spikes", "_loops_matrices", "_spikes", "_matrices", "_guard")
     ],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,

@@ -9,7 +9,7 @@ own, effectors without one step it inline, and tests run a million `copies` side
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import combinations
@@ -17,13 +17,12 @@ from itertools import combinations
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..kernels import ramp, reach
-from ._limits import Box, Limits, Sphere, values
+from ..kernels import gaps, hear, ramp, reach
+from ._limits import Box, Limits, values
 from ._spec import CommandSpec, Felt
 
 FUTURE_S = 0.01  # brain data may be newer than the supervisor's own reading of the clock by no more
 AXES = {"x": 0, "y": 1, "z": 2}
-Apart = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Cause(IntFlag):
@@ -53,24 +52,19 @@ class Cause(IntFlag):
 
 @dataclass(frozen=True)
 class Command:
-    """What is wanted, of each copy: values (copies, channels), in a given order of sending `seq`, from the holder of the
-    `lease`, made at `written` from brain data of `brain` (both seconds of the monotonic clock); `alive` while the
-    dead-man switch is held."""
+    """What is wanted, of each copy: values (copies, channels), and about them (5, copies): their place `seq` in the order of
+    sending, the `lease` of who sends them, `alive` while the dead-man switch is held, and when they were `written`, from
+    data of the `brain` of when (seconds of the monotonic clock), as `seq, lease, alive, brain, written`."""
 
     values: np.ndarray
-    seq: np.ndarray
-    lease: np.ndarray
-    brain: np.ndarray
-    written: np.ndarray
-    alive: np.ndarray
+    about: np.ndarray
 
     @classmethod
     def of(
         cls, values: Sequence[float] | np.ndarray, seq: int, brain: float, written: float, lease: int = 1, alive: bool = True
     ) -> Command:
         """Of one copy."""
-        one = [np.array([x]) for x in (seq, lease, brain, written, alive)]
-        return cls(np.asarray(values, float)[None], *one)
+        return cls(np.asarray(values, float)[None], np.array([[seq], [lease], [alive], [brain], [written]], float))
 
 
 @dataclass(frozen=True)
@@ -110,34 +104,36 @@ class Supervisor:
         self.stale_s = limits.stale_after(period)
         self.low, self.high = limits.array("low"), limits.array("high")
         self.steep, self.bend = limits.array("steep"), limits.array("bend")
-        self.middle, self.span = (self.low + self.high) / 2, (self.high - self.low) / 2
+        self.middle, self.far = (self.low + self.high) / 2, limits.absurd * (self.high - self.low) / 2
         self.safe, self.away = values([c.safe for c in limits.channels]), values(limits.retract)
         self.rest = np.clip(np.array(spec.rest), self.low, self.high)
         self.speeds = np.array([c.order == "velocity" for c in limits.channels])
         self.moving = np.flatnonzero([bool(c.axis) for c in limits.channels])
         self.axis = np.array([AXES[limits.channels[i].axis] for i in self.moving], int)
         self.point = np.array([limits.channels[i].point for i in self.moving], int)
-        places: tuple[Sphere | Box, ...] = (*limits.spheres, *limits.boxes)
-        self.kept_out = tuple(_kept(place) for place in places)
+        self.spheres = np.array([(*s.center, s.radius) for s in limits.spheres], float).reshape(-1, 4)
+        self.boxes = np.array([(*b.low, *b.high) for b in limits.boxes], float).reshape(-1, 6)
+        self.kept_out = bool(limits.spheres or limits.boxes)
         self.pairs = np.array(list(combinations(range(spec.points), 2) if limits.apart else ()), int).reshape(-1, 2)
         self.member = (np.arange(spec.points) == self.pairs[:, :, None]).any(axis=1)  # (pairs, points)
         self.fence = self._fence(limits.allowed)
-        self.placed = len(self.moving) > 0 and bool(limits.allowed or self.kept_out or limits.apart)
+        self.placed = len(self.moving) > 0 and bool(limits.allowed or limits.apart or self.kept_out)
         n, k = len(limits.channels), copies
         self.value = np.tile(self.rest, (k, 1))
         self.slope = np.zeros((k, n))
         self.asked = np.tile(self.rest, (k, 1))
-        self.seq = np.zeros(k, np.int64)  # of the newest command that was taken
-        self.told = np.zeros(k, np.int64)  # of the one heard last
-        self.lease = np.zeros(k, np.int64)
-        self.brain, self.written, self.changed = (np.full(k, -np.inf) for _ in range(3))
-        self.good, self.alive, self.held, self.orphan = (np.zeros(k, bool) for _ in range(4))
+        self.own = np.zeros((9, k))  # as `kernels.hear` says
+        self.seq, self.lease, self.good, self.alive, self.brain, self.written, self.changed, _, self.refused = self.own
+        self.own[4:7] = -np.inf
+        self.ages = np.array([[self.stale_s], [limits.command_s], [limits.persist_s]])  # of brain, written, changed, at most
+        self.held, self.orphan = np.zeros((2, k), bool)
         self.latched = np.zeros(k, np.int64)
         self.cause = np.zeros(k, np.int64)
         self.since = np.full(k, np.nan)  # when the cause began
         self.freed = np.full(k, np.nan)  # when the last one ended
-        self.refused = np.zeros(k, np.int64)
-        self.session_s, self.day_s = np.full(k, used_s[0]), np.full(k, used_s[1])
+        self.used_s = np.tile(np.array(used_s)[:, None], k)  # in the session, today
+        self.session_s, self.day_s = self.used_s
+        self.caps = np.array([[limits.session_s], [limits.day_s]])
 
     def _fence(self, allowed: Box | None) -> tuple[np.ndarray, np.ndarray] | None:
         """(lowest, highest) place of each velocity that moves a point, the margin taken off."""
@@ -169,7 +165,7 @@ class Supervisor:
             raise WrongUse("An emergency stop is reset by a person, who is named.")
         was = Cause(int(np.bitwise_or.reduce(self.latched)))
         self.latched[:] = 0
-        self.good[:] = False
+        self.good[:] = 0
         return f"{person} reset {was.words()}"
 
     def hold(self, on: bool = True) -> None:
@@ -188,61 +184,45 @@ class Supervisor:
         self.freed = np.where(free, np.where(np.isnan(self.freed), now, self.freed), np.nan)
         moves = free & (now - self.freed >= self.limits.rearm_s - 1e-9)
         target = self._wanted(seen) if moves.all() else np.where(moves[:, None], self._wanted(seen), self._safe(now))
-        used = (moves & (self.asked != self.rest).any(axis=1)) * self.dt
-        self.session_s, self.day_s = self.session_s + used, self.day_s + used
+        self.used_s += (moves & (self.asked != self.rest).any(axis=1)) * self.dt
         self.value, self.slope = self._guided(target, seen)
         return self.value
 
     def _hear(self, now: float, c: Command) -> None:
         """Take up each command that is newer, in order and in time, from who holds the lease."""
-        told, self.told = c.seq != self.told, c.seq
-        if not told.any():
-            return
-        new = told & (c.seq > self.seq)
-        fit = (c.lease == self.lease) & (self.lease != 0) & (c.brain >= self.brain) & (c.brain <= now + FUTURE_S)
-        fit &= c.written <= now + FUTURE_S
-        if c.values.shape[1] != len(self.low):  # too few or too many: nobody knows which is which
-            values, good = self.asked, np.zeros(self.copies, bool)
-        else:
-            with np.errstate(invalid="ignore"):
-                near = np.abs(c.values - self.middle) <= self.limits.absurd * self.span
-            values, good = c.values, near.all(axis=1)
-        self.refused += told & ~(new & fit)
-        took = new & fit
-        fresh = took & good & (values != self.asked).any(axis=1)
-        self.changed = np.where(fresh | np.isinf(self.changed) & took, now, self.changed)
-        self.asked = np.where((took & good)[:, None], values, self.asked)
-        self.seq = np.where(took, c.seq, self.seq)
-        self.brain, self.written = np.where(took, c.brain, self.brain), np.where(took, c.written, self.written)
-        self.good = np.where(took, good, self.good)
-        self.alive = np.where(took, c.alive, self.alive)
+        values = c.values
+        if values.shape[1] != len(self.low):  # too few or too many: nobody knows which is which
+            values = np.full_like(self.asked, np.nan)
+        hear(self.own, self.asked, c.about, values, self.middle, self.far, now, now + FUTURE_S)
 
     def _causes(self, now: float, seen: Seen) -> np.ndarray:
         lim = self.limits
-        still = (self.asked == self.rest).all(axis=1)
-        found = {
-            Cause.SILENT: self.seq == 0,
-            Cause.LEASE: self.lease == 0,
-            Cause.NUMBERS: ~self.good,
-            Cause.STALE: ~(now - self.brain <= self.stale_s),
-            Cause.LATE: ~(now - self.written <= lim.command_s),
-            Cause.PERSIST: (now - self.changed > lim.persist_s) & ~still,
-            Cause.DEVICE: ~(now - seen.heard <= lim.heartbeat_s),
-            Cause.CAP: (self.session_s >= lim.session_s) | (self.day_s >= lim.day_s),
-            Cause.PARENT: self.orphan,
-            Cause.HELD: self.held,
-        }
+        silent, unled, bad, dead = self.own[:4] == 0
+        stale, late, stuck = ~(now - self.own[4:7] <= self.ages)
+        found = [
+            (Cause.SILENT, silent),
+            (Cause.LEASE, unled),
+            (Cause.NUMBERS, bad),
+            (Cause.STALE, stale),
+            (Cause.LATE, late),
+            (Cause.PERSIST, stuck & (self.asked != self.rest).any(axis=1)),
+            (Cause.DEVICE, ~(now - seen.heard <= lim.heartbeat_s)),
+            (Cause.CAP, (self.used_s >= self.caps).any(axis=0)),
+            (Cause.PARENT, self.orphan),
+            (Cause.HELD, self.held),
+        ]
         if lim.dead_man or "hand" in lim.modes:
-            found[Cause.DEADMAN] = ~self.alive
+            found.append((Cause.DEADMAN, dead))
         if lim.force is not None:
-            found[Cause.FORCE] = ~(seen.force <= lim.force)
+            found.append((Cause.FORCE, ~(seen.force <= lim.force)))
         if lim.torque is not None:
-            found[Cause.TORQUE] = ~(seen.torque <= lim.torque)
+            found.append((Cause.TORQUE, ~(seen.torque <= lim.torque)))
         if "separation" in lim.modes:
-            found[Cause.DISTANCE] = ~(seen.distance > lim.stop_m)
+            found.append((Cause.DISTANCE, ~(seen.distance > lim.stop_m)))
         if self.placed:
-            found[Cause.WORKSPACE] = ~np.isfinite(seen.points).all(axis=(1, 2)) | self._trespass(seen.points)
-        return np.array(list(map(int, found))) @ np.array(list(found.values()))
+            lost = ~np.isfinite(seen.points).all(axis=(1, 2))
+            found.append((Cause.WORKSPACE, lost | self._trespass(seen.points)))
+        return np.array([int(cause) for cause, _ in found]) @ np.array([where for _, where in found])
 
     def _wanted(self, seen: Seen) -> np.ndarray:
         target = np.minimum(np.maximum(self.asked, self.low), self.high)
@@ -303,9 +283,9 @@ class Supervisor:
         distance that points keep), and nearer to it than `here`: (copies, points); all are (copies, points, 3)."""
         margin = self.limits.margin
         met = np.zeros(here.shape[:2], bool)
-        for keep in self.kept_out:
-            then, now = keep(first, last), keep(here, here)
-            met |= (then < margin) & (then < now - 1e-12)
+        if self.kept_out:
+            then, now = self._gaps(first, last), self._gaps(here, here)
+            met |= ((then < margin) & (then < now - 1e-12)).any(axis=2)
         if len(self.pairs):
             i, j = self.pairs.T
             gap = np.maximum(np.maximum(first[:, i] - last[:, j], first[:, j] - last[:, i]), 0.0)
@@ -316,27 +296,9 @@ class Supervisor:
 
     def _trespass(self, points: np.ndarray) -> np.ndarray:
         """Whether a point is in a place that is kept out of: (copies). From outside the workspace it may still go in."""
-        inside = np.zeros(len(points), bool)
-        for keep in self.kept_out:
-            inside |= (keep(points, points) < -1e-9).any(axis=1)
+        inside: np.ndarray = (self._gaps(points, points) < -1e-9).any(axis=(1, 2))
         return inside
 
-
-def _kept(keep: Sphere | Box) -> Apart:
-    """How far the box from `first` to `last` (copies, points, 3) is from a sphere or box, negative where they meet."""
-    if isinstance(keep, Sphere):
-        center, radius = np.array(keep.center), keep.radius
-
-        def from_sphere(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-            off = np.maximum(np.maximum(first - center, center - last), 0.0)
-            return np.sqrt((off * off).sum(axis=2)) - radius
-
-        return from_sphere
-    low, high = np.array(keep.low), np.array(keep.high)
-
-    def from_box(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        gap = np.maximum(first - high, low - last)
-        outside = np.maximum(gap, 0.0)
-        return np.sqrt((outside * outside).sum(axis=2)) + np.minimum(gap.max(axis=2), 0.0)
-
-    return from_box
+    def _gaps(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """How far the boxes from `first` to `last` are from each place that is kept out of: (copies, points, places)."""
+        return gaps(first, last, self.spheres, self.boxes)

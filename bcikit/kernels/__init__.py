@@ -186,6 +186,34 @@ def ramp(
     return to[0], to[1]
 
 
+def gaps(first: np.ndarray, last: np.ndarray, spheres: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """How far each box from `first` to `last` (copies, points, 3) is from each of the spheres (m, 4: x, y, z, radius) and
+    boxes (l, 6: x, y, z of the low and of the high corner), below 0 where they meet: (copies, points, m + l), float64."""
+    out = np.empty((*first.shape[:2], len(spheres) + len(boxes)))
+    _do.gaps(np.ascontiguousarray(first, np.float64), np.ascontiguousarray(last, np.float64), spheres, boxes, out)
+    return out
+
+
+def hear(
+    own: np.ndarray,
+    asked: np.ndarray,
+    about: np.ndarray,
+    values: np.ndarray,
+    middle: np.ndarray,
+    most: np.ndarray,
+    now: float,
+    soon: float,
+) -> None:
+    """Take up, in place, what each copy of a supervisor is told: a command that is newer in order and in time, made from
+    data not from later than `soon`, by who holds the lease. values (copies, c) are asked for (copies, c) where all are
+    within `most` (c) of `middle` (c); else the command is taken, and is not good. All float64.
+
+    own (9, copies): of the newest command taken seq, lease (the holder's, 0: nobody), good, alive, brain, written; when what
+    is asked last changed; the seq heard last; how many were refused. about (5, copies): seq, lease, alive, brain and written
+    of what comes."""
+    _do.hear(own, asked, about, np.ascontiguousarray(values, np.float64), middle, most, now, soon)
+
+
 def reach(
     velocity: np.ndarray, slope: np.ndarray, steep: np.ndarray, bend: np.ndarray, dt: float
 ) -> tuple[np.ndarray, np.ndarray]:

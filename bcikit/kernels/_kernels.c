@@ -271,7 +271,7 @@ KERNEL(counted) {
 
 #include "_spikes.h"
 #include "_matrices.h"
-#include "_ramps.h"
+#include "_guard.h"
 
 static PyObject *use(PyObject *self, PyObject *wanted) {
   const char *name = PyUnicode_AsUTF8AndSize(wanted, NULL);
@@ -303,6 +303,8 @@ static PyMethodDef METHODS[] = {
     ENTRY(crossings, "x, y, own, at, rule"),
     ENTRY(logs, "C, white, basis, out"),
     ENTRY(ramp, "value, slope, target, low, high, steep, bend, dt, to_value, to_slope"),
+    ENTRY(gaps, "first, last, spheres, boxes, out"),
+    ENTRY(hear, "own, asked, about, values, middle, most, now, soon"),
     ENTRY(reach, "velocity, slope, steep, bend, dt, back, forth"),
     ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),
     {"use", use, METH_O, "use(instruction_set) -> the one used before: 'base', 'avx2' or 'avx512'"},

@@ -201,3 +201,38 @@ def reach(
         fastest = np.maximum(sign * velocity, left)
         quick, slow = left * np.sqrt(left / bend), left * (steep / bend + left / steep) / 2
         out[:] = fastest * settle + np.where(left < steep * steep / bend, quick, slow)
+
+
+def hear(
+    own: np.ndarray,
+    asked: np.ndarray,
+    about: np.ndarray,
+    values: np.ndarray,
+    middle: np.ndarray,
+    most: np.ndarray,
+    now: float,
+    soon: float,
+) -> None:
+    seq, lease, good, alive, brain, written, changed, heard, refused = own
+    its_seq, its_lease, its_alive, its_brain, its_written = about
+    came = its_seq != heard
+    heard[:] = its_seq
+    took = came & (its_seq > seq) & (its_lease == lease) & (lease != 0)
+    took &= (its_brain >= brain) & (its_brain <= soon) & (its_written <= soon)
+    refused += came & ~took
+    with np.errstate(invalid="ignore"):
+        near = took & (np.abs(values - middle) <= most).all(axis=1)
+    changed[near & (values != asked).any(axis=1) | took & np.isinf(changed)] = now
+    asked[near] = values[near]
+    good[took] = near[took]
+    for mine, its in ((seq, its_seq), (alive, its_alive), (brain, its_brain), (written, its_written)):
+        mine[took] = its[took]
+
+
+def gaps(first: np.ndarray, last: np.ndarray, spheres: np.ndarray, boxes: np.ndarray, out: np.ndarray) -> None:
+    first, last, middle, low, high = first[:, :, None], last[:, :, None], spheres[:, :3], boxes[:, :3], boxes[:, 3:]
+    off = np.maximum(np.maximum(first - middle, middle - last), 0.0)
+    out[..., : len(spheres)] = np.sqrt((off * off).sum(axis=-1)) - spheres[:, 3]
+    off = np.maximum(first - high, low - last)
+    outside = np.maximum(off, 0.0)
+    out[..., len(spheres) :] = np.sqrt((outside * outside).sum(axis=-1)) + np.minimum(off.max(axis=-1), 0.0)

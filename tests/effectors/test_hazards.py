@@ -59,8 +59,8 @@ def deaf_to_order(m):
     hear = Supervisor._hear
 
     def trusting(self, now, c):
-        self.seq[:], self.brain[:] = c.seq - 1, -np.inf
-        hear(self, now, _supervisor.Command(c.values, c.seq, c.lease, 0 * c.brain + now, 0 * c.written + now, c.alive))
+        self.seq[:], self.brain[:] = c.about[0] - 1, -np.inf
+        hear(self, now, _supervisor.Command(c.values, np.vstack([c.about[:3], np.full((2, self.copies), now)])))
 
     m.setattr(Supervisor, "_hear", trusting)
 

@@ -137,7 +137,7 @@ def hostile(sup, copies, seconds, seed):
             short = tick % 7 == 0 and bool((kind == 5).any())
             if short:  # all of this tick's commands are too short
                 v = v[:, :3]
-            command = Command(v, seq, lease, brain, written, live)
+            command = Command(v, np.array([seq, lease, live, brain, written], float))
             took = (seq > newest_seq) & (lease == 1) & (brain >= newest)
             newest, newest_seq = np.where(took, brain, newest), np.where(took, seq, newest_seq)
             alive = np.where(took, live, alive)
@@ -305,7 +305,7 @@ def test_replayed_commands_count_as_none(rig):
     old = rig.command
     rig.deaf = True
     rig.run(1.0)
-    rig.command = Command.of([0.2, 0, 0, 0.5], 1_000_000, float(old.brain[0]) - 1, rig.now)  # a new number, old data
+    rig.command = Command.of([0.2, 0, 0, 0.5], 1_000_000, float(old.about[3, 0]) - 1, rig.now)  # a new number, old data
     assert np.allclose(rig.run(0.5)[:3], 0) and rig.sup.refused[0] > 0
     rig.command = Command.of([0.2, 0, 0, 0.5], 1, rig.now, rig.now)  # an old number
     assert np.allclose(rig.run(0.5)[:3], 0)

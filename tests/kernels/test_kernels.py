@@ -324,3 +324,39 @@ def test_ramps_are_those_of_numpy_and_arrays_that_do_not_fit_are_refused():
             kernels.ramp(value, slope[..., :0], target, *bounds)
         with pytest.raises(ValueError, match="fit"):
             kernels.reach(value, slope, steep[:0], bend, dt)
+
+
+@compiled
+def test_what_a_supervisor_hears_is_what_numpy_hears():
+    rng, k, n = np.random.default_rng(1), 400, 3
+    own, asked = np.zeros((9, k)), np.zeros((k, n))
+    own[1], own[4:7] = rng.integers(0, 3, k), -np.inf
+    twin, its = own.copy(), asked.copy()
+    for now in np.arange(1.0, 40.0):
+        about = np.array([rng.integers(now - 2, now + 2, k), rng.integers(0, 3, k), rng.random(k) < 0.5,
+                          now + rng.uniform(-2, 0.1, k), now + rng.uniform(-2, 0.1, k)])  # fmt: skip
+        values = rng.choice([0.0, 1.0, 5.0, np.nan, np.inf], (k, n), p=[0.5, 0.44, 0.02, 0.02, 0.02])
+        kernels.hear(own, asked, about, values, np.zeros(n), np.full(n, 2.0), now, now + 0.01)
+        _numpy.hear(twin, its, about, values, np.zeros(n), np.full(n, 2.0), now, now + 0.01)
+        np.testing.assert_array_equal(own, twin)
+        np.testing.assert_array_equal(asked, its)
+    assert (own[0] > 0).mean() > 0.5 and own[8].all()
+    with pytest.raises(ValueError, match="fit"):
+        kernels.hear(own, asked, about[:4], values, np.zeros(n), np.full(n, 2.0), now, now)
+
+
+@compiled
+def test_gaps_are_those_of_numpy():
+    rng = np.random.default_rng(2)
+    first = rng.uniform(-1, 1, (50, 3, 3))
+    last = first + rng.uniform(0, 0.5, first.shape)
+    for m, boxes in ((0, 2), (1, 0), (3, 2), (0, 0)):
+        spheres, low = rng.uniform(0.1, 0.5, (m, 4)), rng.uniform(-1, 0, (boxes, 3))
+        places = np.hstack([low, low + 0.7])
+        wanted = np.empty((50, 3, m + boxes))
+        _numpy.gaps(first, last, spheres, places, wanted)
+        np.testing.assert_allclose(kernels.gaps(first, last, spheres, places), wanted, rtol=1e-12, atol=1e-12)
+    first[0, 0, 0] = np.nan  # nobody knows where
+    assert np.isnan(kernels.gaps(first, first, np.ones((1, 4)), np.ones((1, 6)))[0, 0]).all()
+    with pytest.raises(ValueError, match="fit"):
+        kernels.gaps(first, last[:1], np.ones((1, 4)), np.ones((1, 6)))
