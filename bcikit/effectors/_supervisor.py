@@ -296,8 +296,7 @@ class Supervisor:
 
     def _trespass(self, points: np.ndarray) -> np.ndarray:
         """Whether a point is in a place that is kept out of: (copies). From outside the workspace it may still go in."""
-        inside: np.ndarray = (self._gaps(points, points) < -1e-9).any(axis=(1, 2))
-        return inside
+        return np.asarray((self._gaps(points, points) < -1e-9).any(axis=(1, 2)))
 
     def _gaps(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         """How far the boxes from `first` to `last` are from each place that is kept out of: (copies, points, places)."""
