@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 GROUP = "Check"
 WHAT = ("kernels", "throughput", "latency", "jitter", "peers", "supervisor", "evaluate", "artifacts", "gate")
-LONG = ("loop", "kinematics", "hand", "eeg")  # not among all
+LONG = ("loop", "kinematics", "hand", "eeg", "published")  # not among all
 
 
 @click.command()
@@ -32,9 +32,10 @@ LONG = ("loop", "kinematics", "hand", "eeg")  # not among all
     "--root",
     default="../shared/data",
     metavar="FOLDER",
-    help="kinematics, hand: where the recordings lie.",
+    help="kinematics, hand, published: where the recordings lie.",
     show_default=True,
 )
+@click.option("--data", default="", metavar="NAME", help="published: this set alone; its files may lie in --root itself.")
 @click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop, eeg: simulated people.  [10]")
 @click.option("--days", type=click.IntRange(1, 3650), default=60, metavar="N", help="loop: days without labels.  [60]")
 @click.option("--setup", is_flag=True, help="peers, evaluate: make the environment of the peers that need one of their own.")
@@ -52,6 +53,7 @@ def command(
     trials: int,
     rows: str | None,
     root: str,
+    data: str,
     seeds: int,
     days: int,
     setup: bool,
@@ -78,7 +80,7 @@ def command(
     if board is not None and what != "latency":
         raise WrongUse("--board goes with bench latency alone.", do=f"bcikit bench latency --board {board}")
     if what in LONG:
-        _long(what, rows, root, seeds, days, seconds, as_json)
+        _long(what, rows, root, data, seeds, days, seconds, as_json)
         return
     if setup:
         from ..bench._remote import set_up
@@ -95,14 +97,16 @@ def command(
             _show(_rows(one, count, counts, rate, seconds, cores, ring, board, stages, subject, trials, rows), as_json)
 
 
-def _long(what: str, rows: str | None, root: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
-    """The simulated closed loops (cursor, EEG), recorded movement, or the hand moved by imagery: a line a figure."""
+def _long(what: str, rows: str | None, root: str, data: str, seeds: int, days: int, seconds: float, as_json: bool) -> None:
+    """The simulated closed loops (cursor, EEG), recorded movement, the hand moved by imagery, or what was published of sets
+    beside ours: a line a figure."""
     import json
 
     from ..bench import eeg, hand, kinematics, loop
+    from ..bench.published import published
 
-    if what == "hand":
-        for line in hand.hand(root):
+    if what in ("hand", "published"):
+        for line in hand.hand(root) if what == "hand" else published(root, data):
             click.echo(json.dumps(line) if as_json else _said(line))
         return
     usual = {"loop": loop.ROWS, "eeg": eeg.KINDS, "kinematics": kinematics.SETS}[what]

@@ -19,6 +19,7 @@ from ..decode._model import SAID, Model, load
 from ..ethics.gate import Gate
 from ..ethics.home import home, made, replace_file
 from ..ethics.tier import may_load
+from ..files.cards import Card
 from ._line import line
 from .continuous import METRIC, Watched, watch_subject
 from .continuous import summary as watched_summary
@@ -64,7 +65,7 @@ Answers = list[Scored] | list[Watched]
 
 
 def evaluate(
-    data: str,
+    data: str | Card,
     root: str | Path | None,
     decoders: Sequence[str],
     protocol: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,18 +55,24 @@ def _shuffled(of: Any, y: np.ndarray, p: np.ndarray, rng: np.random.Generator) -
 
 
 def metric(card_trials: Any) -> tuple[str, Callable[[np.ndarray, np.ndarray], float]]:
-    """AUC where a rare target is looked for, else accuracy."""
-    return ("AUC", auc) if card_trials.get("target") else ("accuracy", accuracy)
+    """AUC where a rare target is looked for, or of two classes where the card's `metric` asks for it, else accuracy."""
+    asked = card_trials.get("target") or card_trials.get("metric") == "AUC"
+    return ("AUC", auc) if asked else ("accuracy", accuracy)
 
 
 def arrays(s: Scored, target: str | None = None, last: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(y as indices, p), the target as class 1 where there is one."""
-    classes = sorted(s.classes, key=lambda c: c == target) if target else s.classes
+    classes = ordered(s.classes, target)
     order = [s.classes.index(c) for c in classes]
     y = np.array([classes.index(c) for c in s.y], int)
     p = np.array(s.p, float).reshape(len(y), len(classes))[:, order]
     keep = np.array(s.last, bool) if last else np.ones(len(y), bool)
     return y[keep], p[keep]
+
+
+def ordered(classes: Iterable[str], target: str | None = None) -> list[str]:
+    """Classes by name, the target last."""
+    return sorted(classes, key=lambda c: (c == target, c))
 
 
 def summary(scored: Sequence[Scored], told: Any, seed: int = 0, last: bool = False) -> dict[str, Any]:
@@ -85,21 +91,22 @@ def summary(scored: Sequence[Scored], told: Any, seed: int = 0, last: bool = Fal
         boot = np.take_along_axis(boot, rng.integers(len(subjects), size=boot.shape), axis=0)
     shuffled = np.mean([_over([_shuffled(of, y, p, rng) for y, p in its]) for its in pairs.values()], axis=0)
     mean = _mean(list(per.values()))
-    classes = sorted(scored[0].classes, key=lambda c: c == target) if target else scored[0].classes
+    classes = ordered({c for s in scored for c in s.classes}, target)
     confusion = np.zeros((len(classes), len(classes)), int)
-    for its in pairs.values():
-        for y, p in its:
-            good = np.isfinite(p).all(axis=1)
-            np.add.at(confusion, (y[good], np.argmax(p[good], axis=1)), 1)
+    for s in scored:  # one may not have learnt all classes
+        y, p = arrays(s, target, last)
+        known = np.array([classes.index(c) for c in ordered(s.classes, target)])
+        good = np.isfinite(p).all(axis=1)
+        np.add.at(confusion, (known[y[good]], known[np.argmax(p[good], axis=1)]), 1)
     worst = min(per, key=lambda who: per[who])
     return {
         "mean": mean,
         "per_subject": per,
-        "ci": [float(q) for q in np.nanpercentile(boot.mean(axis=0), [2.5, 97.5])],
+        "ci": [float(q) for q in np.nanpercentile(boot.mean(axis=0), [2.5, 97.5])] if np.isfinite(mean) else [mean, mean],
         "worst": {worst: per[worst]},
         "spread": float(np.std(list(per.values()))),
         "chance": {"mean": _mean(shuffled), "p95": float(np.percentile(shuffled, 95))},
-        "p": float((1 + (shuffled >= mean).sum()) / (1 + DRAWS)),
+        "p": float((1 + (~(shuffled < mean)).sum()) / (1 + DRAWS)),  # of an unknown mean: 1
         "per_split": {s.split: of(*arrays(s, target, last)) for s in scored},
         "classes": list(classes),
         "confusion": confusion.tolist(),
@@ -149,4 +156,6 @@ def _over(draws: list[np.ndarray]) -> np.ndarray:
 
 
 def _mean(values: Any) -> float:
-    return float(np.mean(values))
+    """Of what is known: a split without a trial of a class has no AUC, and no say."""
+    there = np.isfinite(values)
+    return float(np.mean(np.asarray(values)[there])) if there.any() else float("nan")

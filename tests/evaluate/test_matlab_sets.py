@@ -30,11 +30,11 @@ def answered(n, channels, rate, onsets, labels, span, classes=2):
     return x
 
 
-def graz(folder, name, cells, cue, channels, classes):
+def graz(folder, name, cells, cue, channels, classes, trials=8):
     """A01T.mat, B01T.mat: a cell of recordings, those for the eyes first, without trials."""
     its = [{"X": RNG.standard_normal((500, channels)), "trial": [], "y": [], "fs": 250.0, "classes": [], "artifacts": []}]
     for _ in range(cells):
-        y = RNG.permutation(np.arange(8) % classes + 1)
+        y = np.arange(trials) % classes + 1
         begin = 250 + 2000 * np.arange(len(y))
         x = answered(2000 * len(y) + 500, channels, 250, begin + round(cue * 250), y, 4.0)
         its.append({"X": x, "trial": begin + 1, "y": y, "fs": 250.0, "classes": cell(["a"] * classes), "artifacts": 0 * y})
@@ -87,7 +87,7 @@ def lee(kind):
                 for at in begin[y == 1]:
                     x[at + 250 : at + 500, :4] += 6 * np.hanning(250)[:, None]
             else:
-                y = RNG.permutation(np.arange(12) % (4 if kind == "SSVEP" else 2) + 1)
+                y = np.arange(12) % (4 if kind == "SSVEP" else 2) + 1
                 begin = 1000 + 5000 * np.arange(len(y))
                 x = answered(begin[-1] + 6000, 62, 1000, begin, y, 4.0)
             its = openbmi(kind, ("train", "test") if kind == "ERP" else ("train",), channels, y, begin, x)

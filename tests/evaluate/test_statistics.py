@@ -85,3 +85,18 @@ def test_what_is_withheld_is_what_is_least_sure_and_calibration_is_what_it_says(
     assert boasting["calibration"] == pytest.approx(0.25, abs=0.03)
     lost = withheld([(np.zeros(10, int), np.full((10, 2), np.nan))])  # no answer is a wrong one, and the least sure
     assert lost["answered"][0]["accuracy"] == 0.0
+
+
+def test_splits_that_learnt_other_classes_are_counted_where_they_belong():
+    first = scored("A", [0, 1], np.eye(2)[[0, 0]], "1", ("a", "c"))
+    second = scored("A", [0, 1, 2], np.eye(3), "2", ("a", "b", "c"))
+    s = summary([first, second], {})
+    assert s["classes"] == ["a", "b", "c"] and s["confusion"] == [[2, 0, 0], [0, 1, 0], [1, 0, 1]]
+
+
+def test_a_split_of_one_class_has_no_auc_and_no_say():
+    y, p = coin()
+    whole, alone = scored("A", y, p), scored("A", [1, 1], np.eye(2), "2")
+    assert summary([whole, alone], {"metric": "AUC"})["mean"] == summary([whole], {"metric": "AUC"})["mean"] == auc(y, p)
+    nothing = summary([alone], {"target": "b"})
+    assert np.isnan(nothing["mean"]) and nothing["p"] == 1.0
