@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -267,11 +268,7 @@ def cost(seconds: float) -> Iterator[dict[str, Any]]:
     """What a step of the supervisor takes, for each effector above which one stands: microseconds on the wall clock, at the
     priority of its process where the system gives it, one straight after another (`hot`) and at its period (`paced`: what
     the caches held is gone by then, and the processor may have slept)."""
-    policy = os.sched_getscheduler(0), os.sched_getparam(0)
-    gc.collect()
-    gc.freeze()
-    given = favour(SUPERVISES)
-    try:
+    with _favoured(SUPERVISES) as given:
         for name, cls in parts("sink").items():
             if issubclass(cls, Moved):
                 took = {f"{kind}_us": _steps(name, cls, seconds / 2, kind == "paced") for kind in ("hot", "paced")}
@@ -284,8 +281,19 @@ def cost(seconds: float) -> Iterator[dict[str, Any]]:
                         for q, p in (("p50", 50), ("p99", 99))
                     },
                 }
+
+
+@contextmanager
+def _favoured(priority: int) -> Iterator[bool]:
+    """Meanwhile, real-time priority for this thread; whether it was given."""
+    gc.collect()
+    gc.freeze()
+    given = favour(priority)
+    try:
+        yield given
     finally:
-        os.sched_setscheduler(0, *policy)
+        if given:
+            os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         gc.unfreeze()
 
 
@@ -315,8 +323,8 @@ def _inside(limits: _limits.Limits) -> np.ndarray:
 
 
 def arm(seconds: float) -> dict[str, Any]:
-    """How many times real time the simulated arm goes, physics and control of its joints, on the wall clock and of the
-    processor's own time; or why it was left out."""
+    """How many times real time the simulated arm goes, physics and control of its joints, on the wall clock (with real-time
+    priority where the system gives it, the least there is) and of the processor's own time; or why it was left out."""
     from ..effectors.arm import Arm
 
     try:
@@ -324,13 +332,15 @@ def arm(seconds: float) -> dict[str, Any]:
     except BciError as error:
         return {"arm": f"left out: {error.what}"}
     dt = _limits.read(_limits.packaged("arm")).period_s
-    wall, cpu, k = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - wall < seconds:
-        k += 1
-        device.step(np.array([*(0.05 * np.sin(k / 100 + np.arange(3))), 0.0]), dt)
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    with _favoured(1) as given:
+        wall, cpu, k = time.perf_counter(), time.process_time(), 0
+        while time.perf_counter() - wall < seconds:
+            k += 1
+            device.step(np.array([*(0.05 * np.sin(k / 100 + np.arange(3))), 0.0]), dt)
+        took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     device.close()
-    return {"arm": "step with control", "simulated_s": k * dt, **{f"{n}_x_real_time": k * dt / t for n, t in took.items()}}
+    faster = {f"{n}_x_real_time": k * dt / t for n, t in took.items()}
+    return {"arm": "step with control", "real-time": given, "simulated_s": k * dt, **faster}
 
 
 def supervisor(trials: int, seconds: float, rows: Sequence[str] = ROWS) -> Iterator[dict[str, Any]]:
