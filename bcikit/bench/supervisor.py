@@ -29,7 +29,7 @@ import numpy as np
 from ..core.errors import BciError
 from ..core.find import parts
 from ..effectors import _limits
-from ..effectors._client import tell
+from ..effectors._door import tell
 from ..effectors._moved import Moved
 from ..effectors._priority import SUPERVISES, favour
 from ..effectors._slot import Panel

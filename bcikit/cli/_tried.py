@@ -12,7 +12,8 @@ from ..core.errors import NotConsented
 from ..core.parts import Sink
 from ..core.session import Session
 from ..effectors import _limits
-from ..effectors._client import Client, tell
+from ..effectors._client import Client
+from ..effectors._door import tell
 from ..effectors._moved import Moved
 from ..ethics.gate import Gate
 from ..ethics.manifest import classify

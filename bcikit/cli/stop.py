@@ -13,11 +13,11 @@ TOLD = ("done", "cause", "latched", "session_s", "day_s", "real-time")
 @click.option("--reset", metavar="NAME", help="You, NAME, have looked: it may move again. Asked for on a terminal alone.")
 @click.option("--status", is_flag=True, help="Only say how it is.")
 def command(device: str, reset: str | None, status: bool) -> None:
-    """Stop a device that runs (arm, drones, ...): latched, whatever program leads it."""
+    """Stop a device that runs (arm, drones, ...), or is shown on the page: latched, whatever program leads it."""
     import sys
 
     from ..core.errors import WrongUse
-    from ..effectors._client import tell
+    from ..effectors._door import tell
 
     if reset is not None:
         if not sys.stdin.isatty():

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..acquire._ring import shared_memory
 from ..core.errors import DeviceTrouble, WrongUse
-from ._guardian import START_S, door
+from ._guardian import START_S
 from ._priority import lead, leave
 from ._slot import Panel
 from ._spec import CommandSpec, Felt
@@ -107,19 +107,3 @@ class Client:
             except subprocess.TimeoutExpired:
                 _outliving.append(self.process)  # it goes on until the device is at rest: that is what it is for
             self.panel.close()
-
-
-def tell(device: str, **said: Any) -> dict[str, Any]:
-    """Speak to the supervisor of a device, from any program of this user: stop=True, reset="NAME", or nothing to ask how it
-    is. Raises DeviceTrouble where none runs."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(2.0)
-        try:
-            s.connect(str(door(device)))
-            s.sendall(json.dumps(said).encode())
-            answer = json.loads(s.recv(65536))
-        except (OSError, ValueError) as error:
-            raise DeviceTrouble(f"No supervisor of {device!r} answers.", "It runs while an effector is open.") from error
-    if "refused" in answer:
-        raise WrongUse(answer["refused"])
-    return answer

@@ -15,15 +15,14 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import BciError
 from ..core.find import part
-from ..ethics.home import home
 from . import _limits
+from ._door import opened
 from ._ledger import Ledger
 from ._priority import SUPERVISES, favour, favoured
 from ._slot import Panel
@@ -57,7 +56,7 @@ class Guardian:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.doors = _door(self.limits.device)
+        self.doors = opened(self.limits.device)
         self.talks: list[socket.socket] = []
         self.leaving, self.rested = False, math.nan
         self.worst, self.newest = 0.0, 0.0
@@ -162,21 +161,6 @@ class Guardian:
         if not math.isnan(self.rested):
             self.mover.terminate()
             self.mover.wait()
-
-
-def door(device: str) -> Path:
-    """Where the supervisor of a device is spoken to."""
-    return home() / "effectors" / f"{device}.sock"
-
-
-def _door(device: str) -> socket.socket:
-    path = door(device)
-    path.unlink(missing_ok=True)  # the ledger's lock says that whoever made it is gone
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    os.chmod(path, 0o600)
-    listener.listen(4)
-    return listener
 
 
 def main(control_fd: int) -> None:

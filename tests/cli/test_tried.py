@@ -12,7 +12,7 @@ from bcikit import Channel, Chunk, Label, NotConsented, Stream
 from bcikit.cli import _tried
 from bcikit.core.session import session
 from bcikit.effectors import _limits
-from bcikit.effectors._client import tell
+from bcikit.effectors._door import tell
 from bcikit.effectors.console import Console
 from bcikit.effectors.drones import Drones
 from bcikit.effectors.serial import Serial

@@ -18,7 +18,7 @@ import pytest
 from bcikit import Chunk
 from bcikit.bench.supervisor import DEADLINE_MS, FAULTS, Flight, alarms, faults, trial
 from bcikit.core.errors import DeviceTrouble, FileTrouble, WrongUse
-from bcikit.effectors._client import tell
+from bcikit.effectors._door import tell
 from bcikit.effectors._ledger import PORTION, Ledger
 from bcikit.effectors._priority import favour, favoured, lead, leave
 from bcikit.effectors._slot import HEAD, Slot
@@ -206,7 +206,7 @@ def test_it_flies_stops_at_a_word_from_outside_and_only_a_person_lets_it_fly_aga
     drones, send = flying
     send(0.8)
     assert drones.cause == 0 and drones.look().points[0, 0] > 0.01
-    other = "from bcikit.effectors._client import tell; tell('drones', stop=True)"
+    other = "from bcikit.effectors._door import tell; tell('drones', stop=True)"
     subprocess.run([sys.executable, "-c", other], check=True)
     send(0.6)
     where = drones.look().points.copy()

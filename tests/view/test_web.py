@@ -16,9 +16,10 @@ from bcikit.bench._page import RUNS
 from bcikit.bench._page import demo as page
 from bcikit.cli.main import main
 from bcikit.core.clock import JumpClock
-from bcikit.core.errors import WrongUse
+from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.pipeline import Pipeline
 from bcikit.decode.kinematics.steering import Steering
+from bcikit.effectors._door import tell
 from bcikit.effectors.cursor import Cursor
 from bcikit.files.read import read
 from bcikit.tasks.shipped import shipped
@@ -288,6 +289,28 @@ def test_a_stop_is_the_supervisors_and_all_comes_to_rest():
     live.close()
     speeds = [max(abs(o[4]) for o in f["orders"]) for f in got[:-1]]
     assert speeds[58] > 0.05 and speeds[-1] == 0 and got[-2]["cause"] == "estop"
+
+
+def test_another_program_stops_what_is_shown_and_a_person_starts_it_on_the_page():
+    live, got, stop = EffectorLive("gates", 0, seconds=None, clock=JumpClock()), [], threading.Event()
+
+    def frame(told):
+        got.append(told)
+        if len(got) == 60:
+            assert tell("drones")["latched"] == "none"
+            with pytest.raises(WrongUse, match="on a page"):
+                tell("drones", reset="Ada")
+            assert tell("drones", stop=True)["latched"] == "estop"
+        if "state" in told:
+            stop.set()
+
+    live.tell = frame
+    live.start()
+    assert stop.wait(60) and got[-1]["state"] == "stopped"
+    live.close()
+    assert got[-2]["cause"] == "estop" and max(abs(o[4]) for o in got[-2]["orders"]) == 0
+    with pytest.raises(DeviceTrouble, match="No supervisor"):
+        tell("drones")
 
 
 def test_a_persons_hand_goes_through_the_simulated_neurons():

@@ -8,9 +8,11 @@ import numpy as np
 
 from ...core.clock import WALL, Clock
 from ...effectors import _limits
+from ...effectors._door import Porter
 from ...effectors._drawing import Drawing, ball, box
 from ...effectors._limits import Limits
 from ...effectors._moved import Moved
+from ...effectors._supervisor import Cause
 from ...ethics.gate import Gate
 from ...tasks import scenario, show
 from ...tasks._brain import BIN_S, Implant
@@ -72,16 +74,31 @@ class EffectorLive(Live):
         self._began = self._due = self.clock.now()
         gate, seed = Gate(), self.seed
         try:
-            while True:
-                self.outcomes.append(show.run(self.what, seed, gate, self._watch))
-                seed += 1
-                over = {**self._last, "counts": "", "push": [], "facts": self._facts()}  # nobody intends anything
-                for _ in range(round(SHOWN_S / BIN_S)):
-                    self._pace(over)
+            with Porter(self._device(), self._asked):
+                while True:
+                    self.outcomes.append(show.run(self.what, seed, gate, self._watch))
+                    seed += 1
+                    over = {**self._last, "counts": "", "push": [], "facts": self._facts()}  # nobody intends anything
+                    for _ in range(round(SHOWN_S / BIN_S)):
+                        self._pace(over)
         except _Over:
             return "ended" if self._halted is None else "stopped"
         finally:
             self._effector = None
+
+    def _device(self) -> str:
+        about: str = scenario.load(self.what)["about"] if self.what in scenario.names() else self.what
+        return about.partition(":")[0]
+
+    def _asked(self, said: dict[str, Any]) -> dict[str, Any]:
+        """What another program says at the door: stop, or how it is."""
+        if "reset" in said:
+            return {"refused": "It is shown on a page: whoever looks at it starts it again there."}
+        if said.get("stop"):
+            self.halt()
+        effector, stopped = self._effector, self._halted is not None
+        cause = effector.cause if isinstance(effector, Moved) else Cause(0)
+        return {"cause": (cause | Cause.ESTOP if stopped else cause).words(), "latched": "estop" if stopped else "none"}
 
     def _watch(self, implant: Implant | None, effector: Any, around: Drawing) -> None:
         if effector is not self._effector:
