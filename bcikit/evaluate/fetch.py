@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from ..files.cards import Card
 TRIES = 5  # without a byte of progress between them
 PIECE = 1 << 18
 WAIT_S = 30.0
+RANGE = re.compile(r"bytes (\d+)-")
 PAUSE_S = 0.05  # before the next try; doubled while nothing comes
 
 
@@ -32,6 +34,9 @@ def get(
     folder = Path(root).expanduser() if root else home() / "data" / card.name
     wanted = set(map(str, subjects))
     if "url" in card.download:
+        there = {facts.get("subject", ""): None for facts in card.files.values()}
+        for missing in sorted(wanted - set(there)):
+            raise WrongUse(f"{card.name} has no subject {missing!r}.", f"It has {', '.join(filter(None, there))}.")
         for name, facts in card.files.items():
             if not wanted or facts.get("subject") in wanted:
                 url = card.download["url"].format(file=name)
@@ -48,7 +53,12 @@ def get(
                 "pip install moabb",
             ) from None
         source = getattr(known, card.download["moabb"])()
-        source.download([int(s) for s in wanted] or None, path=str(folder))
+        people = {str(s): s for s in source.subject_list}
+        chosen = [people.get(s.lstrip("0") or s) for s in sorted(wanted)]  # MOABB counts people, files may write 01
+        if None in chosen:
+            unknown = sorted(wanted)[chosen.index(None)]
+            raise WrongUse(f"MOABB has no subject {unknown!r} of {card.name}.", f"It has {', '.join(people)}.")
+        source.download(chosen or None, path=str(folder))
         return folder
     page = card.download.get("page", card.source)
     raise WrongUse(
@@ -83,7 +93,8 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
             before = part.stat().st_size if part.exists() else 0
             why = "The connection was closed."
             try:
-                if _more(url, part, lambda n, of: progress(path.name, n, of) if progress else None):
+                missing = _more(url, part, lambda n, of: progress(path.name, n, of) if progress else None)
+                if not missing or (missing < 0 and _all(part, before, sha256)):
                     break
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
                 if isinstance(error, urllib.error.HTTPError) and error.code < 500:
@@ -105,27 +116,38 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
         raise FileTrouble(what, f"{error.strerror}.", "Make room and ask again; it goes on where it was.") from None
 
 
-def _more(url: str, part: Path, told: Callable[[int, int], None]) -> bool:
-    """Append what the server sends behind what is there; True when all has come."""
+def _all(part: Path, before: int, sha256: str) -> bool:
+    """Whether all has come of a file whose length nobody told: it is the right one, or the same came again."""
+    return part.stat().st_size == before or digest(part) == sha256
+
+
+def _more(url: str, part: Path, told: Callable[[int, int], None]) -> int:
+    """Append what the server sends behind what is there: how many bytes are missing then, -1 where it does not say."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         answer = urllib.request.urlopen(request, timeout=WAIT_S)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing behind what is there: the checksum will tell
-            return True
+            return 0
         raise
     with answer:
+        piece = RANGE.match(answer.headers.get("Content-Range", ""))
+        if answer.status == 206 and piece and int(piece[1]) != have:
+            part.unlink()
+            raise http.client.HTTPException("Another piece came than was asked for; it begins anew")
         if answer.status != 206:
             have = 0
         length = int(answer.headers.get("Content-Length") or -1)
         of = have + length if length >= 0 else -1
         with open(part, "ab" if have else "wb") as file:
-            while piece := answer.read(PIECE):
-                file.write(piece)
-                have += len(piece)
+            while some := answer.read(PIECE):
+                file.write(some)
+                have += len(some)
                 told(have, of)
-    return of < 0 or have >= of
+        if of < 0 and answer.chunked:  # it ends with a mark of its own, and a cut would have raised
+            return 0
+    return max(of - have, 0) if of >= 0 else -1
 
 
 def digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from bcikit.cli.main import main
 from bcikit.core.errors import FileTrouble, NotConsented, WrongUse
 from bcikit.core.pipeline import Pipeline
+from bcikit.evaluate import data as sets
 from bcikit.evaluate._line import cut_causal, cut_offline, line
 from bcikit.evaluate.data import cut, trials
-from bcikit.evaluate.evaluate import evaluate
+from bcikit.evaluate.evaluate import content, evaluate
 from bcikit.evaluate.protocols import Cuts, fit, splits, stepped
 
 MDM = "pyriemann:MDM"
@@ -144,6 +146,33 @@ def test_the_cache_gives_the_same_and_knows_when_a_file_changed(tagged, tmp_path
     arrays["trig"][[100, 300, 500, 700]] = [1, 2, 1, 2]
     np.savez(path, **arrays)
     assert score()[1] > 0
+
+
+def test_a_damaged_recording_is_said_although_its_scores_are_cached(tagged, tmp_path, capsys):
+    """Every recording is read before a score is shown, and reading compares the archive's own checksums."""
+    shutil.copytree(tagged[1], tmp_path / "copy")
+    path = tmp_path / "copy" / "sub-A" / "ses-1" / "run-1.npz"
+    args = ["evaluate", "--data", str(tagged[0]), "--root", str(tmp_path / "copy"), "--decoder", MDM, "--subjects", "A"]
+    assert main(args) == 0
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo("y.npy").header_offset + 5000
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    sets._read.cache_clear()
+    content.cache_clear()
+    assert content(path) == _content_of(whole, path), "its directory of checksums is whole"
+    assert main(args) == 4
+    assert "Bad CRC-32" in capsys.readouterr().err
+
+
+def _content_of(whole, path):
+    damaged = path.read_bytes()
+    path.write_bytes(whole)
+    content.cache_clear()
+    found = content(path)
+    content.cache_clear()
+    path.write_bytes(damaged)
+    return found
 
 
 def test_several_processes_give_the_same_scores(tagged):

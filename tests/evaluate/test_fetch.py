@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import sys
 import threading
+import types
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,7 +23,9 @@ SUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(BaseHTTPRequestHandler):
-    """/whole, /cut (300 kB a connection), /dead (nothing after the first 300 kB), /norange, anything else is not there."""
+    """/whole, /cut (300 kB a connection), /dead (nothing after the first 300 kB), /norange, /silent and /mute (do not say
+    how long it is, and cut as /cut does; the second knows no ranges either), /chunked, /other (another piece than was asked
+    for), anything else is not there."""
 
     asked: list[str] = []  # noqa: RUF012
 
@@ -29,17 +33,28 @@ class Server(BaseHTTPRequestHandler):
         kind = self.path.strip("/").split(".")[0]
         ask = self.headers.get("Range", "")
         Server.asked.append(ask)
-        if kind not in ("whole", "cut", "dead", "norange", "S1"):
+        if kind not in ("whole", "cut", "dead", "norange", "S1", "silent", "mute", "chunked", "other"):
             self.send_error(404)
             return
-        begin = int(ask.removeprefix("bytes=").rstrip("-")) if ask and kind != "norange" else 0
+        begin = int(ask.removeprefix("bytes=").rstrip("-")) if ask and kind not in ("norange", "mute", "chunked") else 0
         if begin >= len(CONTENT):
             self.send_error(416)
             return
         self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - begin))
+        if kind == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for k in range(0, len(CONTENT), 250_000):
+                self.wfile.write(b"3d090\r\n" + CONTENT[k : k + 250_000] + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if kind == "other" and begin:
+            begin = 0
+            self.send_header("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}")
+        if kind not in ("silent", "mute"):
+            self.send_header("Content-Length", str(len(CONTENT) - begin))
         self.end_headers()
-        most = {"cut": 300_000, "dead": max(0, 300_000 - begin)}.get(kind, len(CONTENT))
+        most = {"cut": 300_000, "silent": 300_000, "dead": max(0, 300_000 - begin)}.get(kind, len(CONTENT))
         self.wfile.write(CONTENT[begin : begin + most])
 
     def log_message(self, *_):
@@ -77,6 +92,31 @@ def test_a_server_that_knows_no_ranges_begins_anew(server, tmp_path):
     (tmp_path / "f.part").write_bytes(b"x" * 1000)
     fetch(f"{server}/norange", tmp_path / "f", SUM)
     assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_a_server_that_does_not_say_how_much_it_is_may_be_cut_as_well(server, tmp_path):
+    fetch(f"{server}/silent", tmp_path / "f", SUM)
+    assert (tmp_path / "f").read_bytes() == CONTENT and Server.asked[-1] == "bytes=900000-"
+    with pytest.raises(FileTrouble, match="SHA-256 differs"):
+        fetch(f"{server}/silent", tmp_path / "g", "0" * 64)
+    Server.asked.clear()
+    fetch(f"{server}/mute", tmp_path / "h", SUM)
+    assert len(Server.asked) == 1
+    with pytest.raises(FileTrouble, match="SHA-256 differs"):
+        fetch(f"{server}/mute", tmp_path / "i", "0" * 64)
+
+
+def test_a_file_in_chunks_has_an_end_of_its_own(server, tmp_path):
+    with pytest.raises(FileTrouble, match="SHA-256 differs"):
+        fetch(f"{server}/chunked", tmp_path / "f", "0" * 64)
+    assert len(Server.asked) == 1
+    fetch(f"{server}/chunked", tmp_path / "f", SUM)
+
+
+def test_another_piece_than_was_asked_for_is_not_put_behind_what_is_there(server, tmp_path):
+    (tmp_path / "f.part").write_bytes(CONTENT[:1000])
+    fetch(f"{server}/other", tmp_path / "f", SUM)
+    assert Server.asked == ["bytes=1000-", ""]
 
 
 def test_a_server_that_dies_is_said_and_what_came_is_kept(server, tmp_path):
@@ -128,6 +168,28 @@ def test_a_card_is_fetched_checked_and_found(server, tmp_path):
     assert check(mine, tmp_path) == {"S1.npz": "right", "S2.npz": "missing"}
     (tmp_path / "S2.npz").write_bytes(b"other")
     assert check(mine, tmp_path)["S2.npz"] == "wrong"
+
+
+def test_people_are_called_as_their_files_are(server, tmp_path, monkeypatch):
+    files = {f"S{k}.npz": {"subject": f"sub-{k}", "sha256": SUM} for k in (1, 2)}
+    mine = replace(card("p300-gtec"), files=files, download={"url": f"{server}/{{file}}"})
+    with pytest.raises(WrongUse, match=r"no subject '1'.*\n.*sub-1, sub-2"):
+        get(mine, tmp_path, subjects=["1"])
+    asked = []
+
+    class BNCI2014_001:
+        subject_list = (1, 2)
+
+        def download(self, people, path):
+            asked.append((people, path))
+
+    monkeypatch.setitem(sys.modules, "moabb", types.ModuleType("moabb"))
+    monkeypatch.setitem(sys.modules, "moabb.datasets", types.SimpleNamespace(BNCI2014_001=BNCI2014_001))
+    get(card("BNCI2014_001"), tmp_path, subjects=["02", "1"])
+    get(card("BNCI2014_001"), tmp_path)
+    assert asked == [([2, 1], str(tmp_path)), (None, str(tmp_path))]
+    with pytest.raises(WrongUse, match=r"MOABB has no subject 'A'.*\n.*1, 2"):
+        get(card("BNCI2014_001"), tmp_path, subjects=["A"])
 
 
 def test_what_cannot_be_fetched_says_where_it_is(tmp_path, capsys):
