@@ -10,6 +10,7 @@ import numpy as np
 from ..core.parts import Setting
 from ..core.stream import Event, Stream
 from ._decoder import Decoder
+from ._linear import softmax
 
 TURNS = 2  # of expectation and maximisation, each time
 SETTINGS = ("update", "prior", "every", "memory", "guard")
@@ -172,11 +173,6 @@ def moments(F: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     means = (R.T @ F) / np.maximum(count, 1e-12)[:, None]
     S = (F * R.sum(axis=1)[:, None]).T @ F - (means * count[:, None]).T @ means
     return count, means, S / max(count.sum(), 1e-12)
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 def balanced(z: np.ndarray, share: np.ndarray, turns: int = 100) -> np.ndarray:

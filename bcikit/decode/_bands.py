@@ -15,6 +15,7 @@ from ..preprocess._design import butterworth
 from ..preprocess.highpass import Highpass
 from . import _riemann as riemann
 from ._decoder import Decoder
+from ._linear import linear, softmax
 
 FAR = 1.0  # e times louder or softer: farther than what a person does, nearer than the next gain of an amplifier
 LAST = 5  # trials: two that were disturbed change nothing
@@ -101,19 +102,10 @@ class Bands(Decoder):
         self.center_, self.level_ = riemann.mean(means), levels.mean(axis=0)
         self.spread_, self.scale_ = max(float(T.std(axis=0).mean()), 1e-12), np.maximum(S.std(axis=0), 1e-12)
         apart = riemann.tangent(means, riemann.whitener(self.center_)).reshape(len(runs), -1)
-        self.worth_ = np.array([self._worth(T, apart), self._worth(S / self.scale_, (levels - self.level_) / self.scale_)])
+        off = (levels - self.level_) / self.scale_
+        self.worth_ = np.array([riemann.worth(T, apart, self.prior), riemann.worth(S / self.scale_, off, self.prior)])
         F = np.hstack([T / self.spread_, self.gain * S / self.scale_])
-        model = LogisticRegression(C=self.strength, max_iter=2000).fit(F, y)
-        both = len(model.coef_) == 1  # of two classes it weighs one
-        self.weights_: np.ndarray = np.vstack([-model.coef_, model.coef_]) / 2 if both else model.coef_
-        self.bias_: np.ndarray = np.r_[-model.intercept_, model.intercept_] / 2 if both else model.intercept_
-
-    def _worth(self, within: np.ndarray, apart: np.ndarray) -> float:
-        """The trials that the mean of earlier runs counts for; from (trials, features) and (runs, features), centred."""
-        if len(apart) == 1 or not apart.size:
-            return float(self.prior)
-        differ = (apart**2).sum() / (len(apart) - 1)
-        return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), self.prior))
+        self.weights_, self.bias_ = linear(LogisticRegression(C=self.strength, max_iter=2000).fit(F, y))
 
     def prepare(self, s: Stream) -> None:
         channels = self.center_.shape[-1]
@@ -127,9 +119,7 @@ class Bands(Decoder):
         self._means = riemann.between(self._means, its, 1 / self._count[0])
         self._level += (S[0] - self._level) / self._count[1]
         T = riemann.tangent(its, riemann.whitener(self._means)).ravel()
-        z = self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self._level) / self.scale_] + self.bias_
-        e = np.exp(z - z.max())
-        return e / e.sum()
+        return softmax(self.weights_ @ np.r_[T / self.spread_, self.gain * (S[0] - self._level) / self.scale_] + self.bias_)
 
     def _believed(self, C: np.ndarray) -> np.ndarray:
         """A trial (bands, channels, channels) at the gains that the mean has, dead channels as the others let expect."""

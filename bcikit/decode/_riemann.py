@@ -73,17 +73,17 @@ def centred(C: np.ndarray, tolerance: float = 1e-7, turns: int = 50) -> tuple[np
         if before is not None:
             turned = float((before * (before - step)).sum())
             size = min(max(size * float((before**2).sum()) / turned, 0.3), 1.0) if turned > 0 else 1.0
-        M, before = root @ _exp(size * step) @ root, step
+        M, before = root @ exp(size * step) @ root, step
     return M, white, logs
 
 
-def _exp(S: np.ndarray) -> np.ndarray:
+def exp(S: np.ndarray) -> np.ndarray:
     w, V = np.linalg.eigh(S)
     return (V * np.exp(w)[..., None, :]) @ V.swapaxes(-1, -2)
 
 
-def between(A: np.ndarray, B: np.ndarray, share: float) -> np.ndarray:
-    """The point of the geodesic from A to B that lies `share` of the way along."""
+def between(A: np.ndarray, B: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    """The point of the geodesic from A to B that lies `share` (one, or (matrices, 1)) of the way along."""
     w, V = np.linalg.eigh(A)
     w = np.maximum(w, TINY * np.maximum(w[..., -1:], 1e-30))
     root, white = ((V * f[..., None, :]) @ V.swapaxes(-1, -2) for f in (np.sqrt(w), 1 / np.sqrt(w)))
@@ -100,3 +100,12 @@ def vectors(T: np.ndarray) -> np.ndarray:
     """(..., channels, channels) symmetric -> (..., channels * (channels + 1) / 2), of the same length."""
     i, j = np.triu_indices(T.shape[-1])
     return T[..., i, j] * np.where(i == j, 1.0, np.sqrt(2.0))
+
+
+def worth(within: np.ndarray, apart: np.ndarray, most: float) -> float:
+    """Trials that the mean of earlier runs counts for, at most so many: the variance of trials within a run beside that of
+    runs. (trials, features) and (runs, features), centred."""
+    if len(apart) == 1 or not apart.size:
+        return float(most)
+    differ = (apart**2).sum() / (len(apart) - 1)
+    return float(min((within**2).sum(axis=1).mean() / max(differ, 1e-12), most))

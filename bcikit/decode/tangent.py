@@ -13,6 +13,7 @@ from .. import kernels
 from ..core.parts import Setting, Stage
 from . import _riemann as riemann
 from ._decoder import Decoder
+from ._linear import linear, softmax
 from .covariance import Covariance, square, trained
 
 
@@ -40,10 +41,7 @@ class Tangent(Decoder):
         _, self.white_, logs = riemann.centred(X)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # convergence: the score tells
-            model = LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y)
-        both = len(model.coef_) == 1  # of two classes it weighs one
-        self.weights_: np.ndarray = np.vstack([0 * model.coef_, model.coef_]) if both else model.coef_
-        self.bias_: np.ndarray = np.r_[0 * model.intercept_, model.intercept_] if both else model.intercept_
+            self.weights_, self.bias_ = linear(LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y))
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         return self.probabilities(x[None])[0]
@@ -52,9 +50,7 @@ class Tangent(Decoder):
         good = np.isfinite(X).all(axis=(1, 2))
         p = np.full((len(X), len(self.classes_)), np.nan)
         T = riemann.vectors(kernels.logs(X[good], self.white_))
-        z = (T[:, None] * self.weights_).sum(axis=-1) + self.bias_
-        e = np.exp(z - z.max(axis=1, keepdims=True))
-        p[good] = e / e.sum(axis=1, keepdims=True)
+        p[good] = softmax((T[:, None] * self.weights_).sum(axis=-1) + self.bias_)
         return p
 
     @classmethod

@@ -111,3 +111,18 @@ def test_chunks_of_no_rows_are_no_trouble():
     empty = Chunk(source.data[:0], 0, np.empty(0))
     out = Pipeline([Recentre()]).run(Recording(source.stream, (empty, *source.chunks)))
     assert out.data.shape == source.data.shape
+
+
+def test_euclidean_alignment_is_pyriemanns_and_that_written_out():
+    from pyriemann.transfer import TLCenter, encode_domains
+    from scipy.linalg import inv, sqrtm
+
+    source = trials(25, 3)
+    x = source.data.astype(float)
+    out = Pipeline([Recentre(memory=1000, mean="euclid")]).run(source).data
+    covs = shrunk(x)
+    _, encoded = encode_domains(covs, np.arange(25) % 2, np.full(25, "target"))
+    its = TLCenter("target", metric="euclid").fit(covs, encoded).transform(covs[-1:])[0]
+    white = inv(sqrtm(covs.mean(axis=0)))
+    np.testing.assert_allclose(white @ covs[-1] @ white, its, atol=1e-6)
+    np.testing.assert_allclose(out[-1], white @ x[-1], atol=1e-5)  # float32 comes out

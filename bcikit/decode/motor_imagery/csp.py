@@ -11,6 +11,7 @@ import numpy as np
 from ...core.parts import Setting, Stage
 from .. import _riemann as riemann
 from .._decoder import Decoder
+from .._linear import linear, softmax
 from ..covariance import Covariance, square, trained
 
 
@@ -42,18 +43,14 @@ class Csp(Decoder):
             [filters(C[y == k].mean(axis=0), C[y != k].mean(axis=0), self.pairs) for k in classes]
         )
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(self._powers(X), y)
-        both = len(model.coef_) == 1  # of two classes it weighs one
-        self.weights_: np.ndarray = np.vstack([-model.coef_, model.coef_]) / 2 if both else model.coef_
-        self.bias_: np.ndarray = np.r_[-model.intercept_, model.intercept_] / 2 if both else model.intercept_
+        self.weights_, self.bias_ = linear(model)
 
     def _powers(self, X: np.ndarray) -> np.ndarray:
         """(trials, channels, channels) -> (trials, filters): log variances."""
         return np.log(np.maximum(((self.filters_ @ X) * self.filters_).sum(axis=-1), 1e-30))
 
     def decide(self, x: np.ndarray) -> np.ndarray:
-        z = self.weights_ @ self._powers(x[None])[0] + self.bias_
-        e = np.exp(z - z.max())
-        return e / e.sum()
+        return softmax(self.weights_ @ self._powers(x[None])[0] + self.bias_)
 
     @classmethod
     def examples(cls) -> Iterator[Any]:
