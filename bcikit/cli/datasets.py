@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 GROUP = "Decode"
 
@@ -36,9 +43,16 @@ def show(name: str) -> None:
 
     from ..evaluate.data import card
 
-    for key, value in dataclasses.asdict(card(name)).items():
-        if value not in ("", (), {}) and key != "files":
-            click.echo(f"{key:10} {value}")
+    its = dataclasses.asdict(card(name))
+    its["files"] = f"{len(its['files'])} whose checksums are known" if its["files"] else ""
+    for key, value in its.items():
+        if value in ("", (), {}):
+            continue
+        lines = value if isinstance(value, tuple) else value.items() if isinstance(value, dict) else [value]
+        for k, line in enumerate(lines):
+            text = f"{line[0]}: {line[1]}" if isinstance(value, dict) else line
+            text = ", ".join(f"{a}: {b}" for a, b in line.items()) if isinstance(line, dict) else text
+            click.echo(f"{'' if k else key:10} {text}")
 
 
 @command.command()
@@ -47,17 +61,34 @@ def show(name: str) -> None:
 @click.option("--subjects", metavar="A,B", help="These people alone.")
 def get(name: str, root: str | None, subjects: str | None) -> None:
     """Fetch the files of NAME; what was cut off goes on where it was."""
-    import sys
-
     from ..evaluate.data import card
     from ..evaluate.fetch import get as fetched
 
-    def told(file: str, n: int, of: int) -> None:
-        if sys.stderr.isatty():
-            share = f"{n / of:4.0%}" if of > 0 else f"{n / 1e6:.1f} MB"
-            click.echo(f"\r{file} {share}".ljust(60), err=True, nl=n >= of > 0)
+    its = card(name)
+    with _progress() as told:
+        folder = fetched(its, root, [s.strip() for s in subjects.split(",")] if subjects else (), told)
+    click.echo(folder)
+    if its.trials and its.runs:
+        click.echo(f"bcikit evaluate --data {name} --root {folder} --decoder default", err=True)
 
-    click.echo(fetched(card(name), root, [s.strip() for s in subjects.split(",")] if subjects else (), told))
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each file on a terminal; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
+        known: dict[str, TaskID] = {}
+
+        def told(file: str, n: int, of: int) -> None:
+            if file not in known:
+                known[file] = bars.add_task(file, total=None)
+            bars.update(known[file], completed=n, total=of if of >= 0 else None)
+
+        yield told
 
 
 @command.command()
@@ -74,6 +105,6 @@ def check(ctx: click.Context, name: str, root: str | None) -> None:
     for file, state in found.items():
         click.echo(f"{state:8} {file}")
     if not found:
-        click.echo(f"The card of {its.name} knows no checksums.")
+        click.echo(f"The card of {its.name} knows no checksums, so nothing was checked.", err=True)
     if any(state != "right" for state in found.values()):
         ctx.exit(1)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ..core.clock import WALL
 from ..core.errors import FileTrouble, WrongUse
 from ..ethics.home import home
-from ..files.cards import Card
+from ..files.cards import Card, right
 
 TRIES = 5  # without a byte of progress between them
 PIECE = 1 << 18
@@ -39,8 +39,8 @@ def get(
             raise WrongUse(f"{card.name} has no subject {missing!r}.", f"It has {', '.join(filter(None, there))}.")
         for name, facts in card.files.items():
             if not wanted or facts.get("subject") in wanted:
-                url = card.download["url"].format(file=name)
-                fetch(url, folder / name, facts["sha256"], progress)
+                url = card.download["url"].format(file=urllib.parse.quote(name))
+                fetch(url, folder / name, facts, progress)
         return folder
     if "moabb" in card.download:
         try:
@@ -50,7 +50,7 @@ def get(
             raise WrongUse(
                 f"{card.name} is fetched through MOABB, which is not installed.",
                 f"It knows it as {name}.",
-                "pip install moabb",
+                f"pip install moabb; or put the files of {card.source} into {folder}",
             ) from None
         source = getattr(known, card.download["moabb"])()
         people = {str(s): s for s in source.subject_list}
@@ -76,14 +76,15 @@ def check(card: Card, root: str | Path | None = None) -> dict[str, str]:
         there.setdefault(path.name, []).append(path)
     found = {}
     for name, facts in card.files.items():
-        sums = [digest(p) for p in there.get(Path(name).name, []) if p.is_file()]
-        found[name] = "missing" if not sums else "right" if facts["sha256"] in sums else "wrong"
+        its = [right(p, facts) for p in there.get(Path(name).name, []) if p.is_file()]
+        found[name] = "missing" if not its else "right" if any(its) else "wrong"
     return found
 
 
-def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int], None] | None = None) -> None:
-    """Bring one file, resuming what an earlier try left in `NAME.part`. Raises FileTrouble."""
-    if path.is_file() and digest(path) == sha256:
+def fetch(url: str, path: Path, facts: Mapping[str, str], progress: Callable[[str, int, int], None] | None = None) -> None:
+    """Bring one file, resuming what an earlier try left in `NAME.part`. facts: its checksum, as in a card.
+    Raises FileTrouble."""
+    if path.is_file() and right(path, facts):
         return
     part = path.with_name(path.name + ".part")
     tries = 0
@@ -94,7 +95,7 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
             why = "The connection was closed."
             try:
                 missing = _more(url, part, lambda n, of: progress(path.name, n, of) if progress else None)
-                if not missing or (missing < 0 and _all(part, before, sha256)):
+                if not missing or (missing < 0 and _all(part, before, facts)):
                     break
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
                 if isinstance(error, urllib.error.HTTPError) and error.code < 500:
@@ -106,9 +107,9 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
             if tries >= TRIES:
                 raise FileTrouble(f"{url} was cut off again and again.", why, "Ask again later; it goes on where it was.")
             WALL.sleep_until(WALL.now() + PAUSE_S * 2**tries)
-        if digest(part) != sha256:
+        if not right(part, facts):
             part.unlink()
-            raise FileTrouble(f"{path.name} is not the file that the card names.", "Its SHA-256 differs. It was not kept.")
+            raise FileTrouble(f"{path.name} is not the file that the card names.", "Its checksum differs. It was not kept.")
         part.replace(path)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -116,9 +117,9 @@ def fetch(url: str, path: Path, sha256: str, progress: Callable[[str, int, int],
         raise FileTrouble(what, f"{error.strerror}.", "Make room and ask again; it goes on where it was.") from None
 
 
-def _all(part: Path, before: int, sha256: str) -> bool:
+def _all(part: Path, before: int, facts: Mapping[str, str]) -> bool:
     """Whether all has come of a file whose length nobody told: it is the right one, or the same came again."""
-    return part.stat().st_size == before or digest(part) == sha256
+    return part.stat().st_size == before or right(part, facts)
 
 
 def _more(url: str, part: Path, told: Callable[[int, int], None]) -> int:
@@ -148,8 +149,3 @@ def _more(url: str, part: Path, told: Callable[[int, int], None]) -> int:
         if of < 0 and answer.chunked:  # it ends with a mark of its own, and a cut would have raised
             return 0
     return max(of - have, 0) if of >= 0 else -1
-
-
-def digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,9 +22,9 @@ PACKAGE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a data set. files: {name: {sha256, subject}}. read: options for the reader, each list entry for
-    the files of a glob pattern. consent: the basis on which the data may be used, and the purposes. rate_hz: one, or
-    one for each kind of file.
+    """What is known of a data set. files: {name: {sha256 or git, subject}}; git is the SHA-1 of a file as a blob of git.
+    read: options for the reader, each list entry for the files of a glob pattern. consent: the basis on which the data may
+    be used, and the purposes. rate_hz: one, or one for each kind of file.
 
     For evaluation: paradigm (mi, ssvep, p300, keys, ...). trials: `events` (patterns of `epoch`), `after` and `length` (s)
     of the window, `scored` classes where not all are, and what else decoders of the paradigm want to know (`hz` of each
@@ -101,6 +101,15 @@ def card_of(path: Path) -> Card | None:
     known = [c for c in cards().values() if path.name in c.files]
     if not known or not path.is_file():
         return None
+    return next((c for c in known if right(path, c.files[path.name])), None)
+
+
+def right(path: Path, facts: Mapping[str, str]) -> bool:
+    """Whether a file is the one that the card knows."""
     with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return next((c for c in known if c.files[path.name]["sha256"] == digest), None)
+        if "sha256" in facts:
+            return hashlib.file_digest(file, "sha256").hexdigest() == facts["sha256"]
+        sha = hashlib.sha1(b"blob %d\0" % path.stat().st_size)  # as git names a file
+        while piece := file.read(1 << 20):
+            sha.update(piece)
+        return sha.hexdigest() == facts["git"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
+import shutil
 import sys
 import threading
 import types
@@ -15,11 +17,12 @@ import pytest
 
 from bcikit.cli.main import main
 from bcikit.core.errors import FileTrouble, WrongUse
-from bcikit.evaluate.data import card
+from bcikit.evaluate.data import card, trials
 from bcikit.evaluate.fetch import check, fetch, get
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 SUM = hashlib.sha256(CONTENT).hexdigest()
+RIGHT, WRONG = {"sha256": SUM}, {"sha256": "0" * 64}
 
 
 class Server(BaseHTTPRequestHandler):
@@ -33,7 +36,7 @@ class Server(BaseHTTPRequestHandler):
         kind = self.path.strip("/").split(".")[0]
         ask = self.headers.get("Range", "")
         Server.asked.append(ask)
-        if kind not in ("whole", "cut", "dead", "norange", "S1", "silent", "mute", "chunked", "other"):
+        if kind not in ("whole", "cut", "dead", "norange", "S1", "silent", "mute", "chunked", "other", "d/%5B1%5D"):
             self.send_error(404)
             return
         begin = int(ask.removeprefix("bytes=").rstrip("-")) if ask and kind not in ("norange", "mute", "chunked") else 0
@@ -77,74 +80,80 @@ def test_complaint_27_what_is_on_disk_is_not_asked_for_again(server, tmp_path):
     """moabb#109, #626, #670: hosts die, and data on disk are still asked of them."""
     seen = []
     for _ in range(2):
-        fetch(f"{server}/whole", tmp_path / "f", SUM, lambda *a: seen.append(a))
+        fetch(f"{server}/whole", tmp_path / "f", RIGHT, lambda *a: seen.append(a))
     assert (tmp_path / "f").read_bytes() == CONTENT and len(Server.asked) == 1
     assert seen[-1] == ("f", 1_000_000, 1_000_000) and not (tmp_path / "f.part").exists()
 
 
 def test_a_connection_that_is_cut_goes_on_where_it_was(server, tmp_path):
-    fetch(f"{server}/cut", tmp_path / "f", SUM)
+    fetch(f"{server}/cut", tmp_path / "f", RIGHT)
     assert (tmp_path / "f").read_bytes() == CONTENT
     assert Server.asked == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
 
 
 def test_a_server_that_knows_no_ranges_begins_anew(server, tmp_path):
     (tmp_path / "f.part").write_bytes(b"x" * 1000)
-    fetch(f"{server}/norange", tmp_path / "f", SUM)
+    fetch(f"{server}/norange", tmp_path / "f", RIGHT)
     assert (tmp_path / "f").read_bytes() == CONTENT
 
 
 def test_a_server_that_does_not_say_how_much_it_is_may_be_cut_as_well(server, tmp_path):
-    fetch(f"{server}/silent", tmp_path / "f", SUM)
+    fetch(f"{server}/silent", tmp_path / "f", RIGHT)
     assert (tmp_path / "f").read_bytes() == CONTENT and Server.asked[-1] == "bytes=900000-"
-    with pytest.raises(FileTrouble, match="SHA-256 differs"):
-        fetch(f"{server}/silent", tmp_path / "g", "0" * 64)
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/silent", tmp_path / "g", WRONG)
     Server.asked.clear()
-    fetch(f"{server}/mute", tmp_path / "h", SUM)
+    fetch(f"{server}/mute", tmp_path / "h", RIGHT)
     assert len(Server.asked) == 1
-    with pytest.raises(FileTrouble, match="SHA-256 differs"):
-        fetch(f"{server}/mute", tmp_path / "i", "0" * 64)
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/mute", tmp_path / "i", WRONG)
 
 
 def test_a_file_in_chunks_has_an_end_of_its_own(server, tmp_path):
-    with pytest.raises(FileTrouble, match="SHA-256 differs"):
-        fetch(f"{server}/chunked", tmp_path / "f", "0" * 64)
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/chunked", tmp_path / "f", WRONG)
     assert len(Server.asked) == 1
-    fetch(f"{server}/chunked", tmp_path / "f", SUM)
+    fetch(f"{server}/chunked", tmp_path / "f", RIGHT)
 
 
 def test_another_piece_than_was_asked_for_is_not_put_behind_what_is_there(server, tmp_path):
     (tmp_path / "f.part").write_bytes(CONTENT[:1000])
-    fetch(f"{server}/other", tmp_path / "f", SUM)
+    fetch(f"{server}/other", tmp_path / "f", RIGHT)
     assert Server.asked == ["bytes=1000-", ""]
 
 
 def test_a_server_that_dies_is_said_and_what_came_is_kept(server, tmp_path):
     with pytest.raises(FileTrouble, match="again and again"):
-        fetch(f"{server}/dead", tmp_path / "f", SUM)
+        fetch(f"{server}/dead", tmp_path / "f", RIGHT)
     assert (tmp_path / "f.part").stat().st_size == 300_000 and not (tmp_path / "f").exists()
-    fetch(f"{server}/whole", tmp_path / "f", SUM)
+    fetch(f"{server}/whole", tmp_path / "f", RIGHT)
     assert Server.asked[-1] == "bytes=300000-"
 
 
 def test_nobody_listens(tmp_path):
     with pytest.raises(FileTrouble, match="again and again"):
-        fetch("http://127.0.0.1:9/x", tmp_path / "f", SUM)
+        fetch("http://127.0.0.1:9/x", tmp_path / "f", RIGHT)
 
 
 def test_a_wrong_file_is_not_kept(server, tmp_path):
-    with pytest.raises(FileTrouble, match="SHA-256 differs"):
-        fetch(f"{server}/whole", tmp_path / "f", "0" * 64)
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/whole", tmp_path / "f", WRONG)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "f.part").write_bytes(b"y" * 1_000_000)
-    with pytest.raises(FileTrouble, match="SHA-256 differs"):
-        fetch(f"{server}/whole", tmp_path / "f", SUM)
-    fetch(f"{server}/whole", tmp_path / "f", SUM)
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/whole", tmp_path / "f", RIGHT)
+    fetch(f"{server}/whole", tmp_path / "f", RIGHT)
+
+
+def test_a_file_may_be_known_as_git_knows_it(server, tmp_path):
+    fetch(f"{server}/whole", tmp_path / "f", {"git": hashlib.sha1(b"blob 1000000\0" + CONTENT).hexdigest()})
+    with pytest.raises(FileTrouble, match="checksum differs"):
+        fetch(f"{server}/whole", tmp_path / "g", {"git": "0" * 40})
 
 
 def test_what_is_not_there_is_said_at_once(server, tmp_path):
     with pytest.raises(FileTrouble, match="404"):
-        fetch(f"{server}/gone", tmp_path / "f", SUM)
+        fetch(f"{server}/gone", tmp_path / "f", RIGHT)
     assert len(Server.asked) == 1
 
 
@@ -156,9 +165,9 @@ def test_a_full_disk_is_said_and_mended_by_asking_again(server, tmp_path, monkey
 
     monkeypatch.setattr(module, "open", full, raising=False)
     with pytest.raises(FileTrouble, match="no room left"):
-        fetch(f"{server}/whole", tmp_path / "f", SUM)
+        fetch(f"{server}/whole", tmp_path / "f", RIGHT)
     monkeypatch.undo()
-    fetch(f"{server}/whole", tmp_path / "f", SUM)
+    fetch(f"{server}/whole", tmp_path / "f", RIGHT)
 
 
 def test_a_card_is_fetched_checked_and_found(server, tmp_path):
@@ -168,6 +177,8 @@ def test_a_card_is_fetched_checked_and_found(server, tmp_path):
     assert check(mine, tmp_path) == {"S1.npz": "right", "S2.npz": "missing"}
     (tmp_path / "S2.npz").write_bytes(b"other")
     assert check(mine, tmp_path)["S2.npz"] == "wrong"
+    get(replace(mine, files={"d/[1].npz": {"sha256": SUM}}), tmp_path)
+    assert (tmp_path / "d" / "[1].npz").read_bytes() == CONTENT
 
 
 def test_people_are_called_as_their_files_are(server, tmp_path, monkeypatch):
@@ -190,6 +201,22 @@ def test_people_are_called_as_their_files_are(server, tmp_path, monkeypatch):
     assert asked == [([2, 1], str(tmp_path)), (None, str(tmp_path))]
     with pytest.raises(WrongUse, match=r"MOABB has no subject 'A'.*\n.*1, 2"):
         get(card("BNCI2014_001"), tmp_path, subjects=["A"])
+
+
+def test_the_authors_copy_of_kalunga_is_known_and_read(shared, tmp_path):
+    """What lies beside the checkout is that copy, under other names and packed."""
+    (place := tmp_path / "subject01").mkdir()
+    packed = shared("ssvep-exo/subject01_run1_raw.fif.gz")
+    path = place / "record-[2012.07.06-19.02.16]_raw.fif"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    shutil.copy(packed.parent / "subject01_run1-eve.fif", place / "record-[2012.07.06-19.02.16]-eve.fif")
+    its = card("Kalunga2016")
+    assert sorted(check(its, tmp_path).values()).count("right") == 2
+    (run,) = trials(its, tmp_path)
+    assert run.name == "01/2012.07.06-19.02.16"
+    same = trials("ssvep-exo", packed.parent, subjects=["01"])[0].recording
+    np.testing.assert_array_equal(run.recording.data, same.data)
+    assert [(e.index, e.value) for e in run.recording.events] == [(e.index, e.value) for e in same.events]
 
 
 def test_what_cannot_be_fetched_says_where_it_is(tmp_path, capsys):
