@@ -8,17 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.pipeline import Pipeline
-from ..decode.map.grasp import Grasp
 from ..effectors._arm import Arm7
-from ..effectors._drawing import Drawing, ball
-from ..effectors.arm import Arm
-from ..effectors.stimulator import Stimulator, sensation
-from ._brain import BIN_S, Implant, Will
+from ._brain import BIN_S
+from ._reach import Reach
 from .scenario import Gate, Outcome, Watch
-
-FULL = 0.2  # m/s at a full push
-NAMES = ("vx", "vy", "vz", "grip")
 
 
 class Plan:
@@ -74,38 +67,17 @@ class Plan:
 
 def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
     """One cup. more: the largest force of a collision, N, how much help was given, and when the cup was grasped, s."""
-    implant = Implant(int(page["units"]), NAMES, np.array([FULL, FULL, FULL, 1.0]), seed)
-    mapper = Pipeline([Grasp(dead=0.3)])
-    arm, touch = Arm(lockstep=True, seed=seed, help=float(page["help"])), Stimulator(lockstep=True)
-    moves = gate.open(arm, mapper.start(implant.out))
-    touches = gate.open(touch, Stimulator.commands().stream)
-    device = arm._device
-    if not isinstance(device, Arm7):
-        raise TypeError(device)
-    will, plan = Will(FULL, 0.07, seed), Plan(device, page)
-    worst, grasped, bins, done = 0.0, float("nan"), 0, False
-    try:
-        while not done and bins * BIN_S < page["seconds"]:
-            where, most, close = plan.target()
-            arm.goal = where
-            place = arm.look().points[0]
-            push = will.push(place, where, most)
-            chunk = implant.decode(np.array([*push, close]))
-            moves.send(mapper.step(chunk))
-            felt = arm.look()
+    worst, grasped, done = 0.0, float("nan"), False
+    with Reach(page, seed, gate, watch, slow_m=0.07, help=float(page["help"])) as reach:
+        device = reach.device
+        plan = Plan(device, page)
+        while not done and reach.seconds < page["seconds"]:
+            felt, off = reach.step(*plan.target())
             worst = max(worst, felt.force)
-            strength = float(np.clip(felt.more["grip"] / 12.0, 0.0, 1.0))
-            touches.send(chunk.but(data=sensation(strength)[None].astype(np.float32)))
             if plan.step > 2 and np.isnan(grasped):
-                grasped = bins * BIN_S
-            done = plan.look(will.off(place, where), touch.felt)
-            bins += 1
-            if watch is not None:
-                watch(implant, arm, Drawing(balls=(ball("limit", where, 0.008),)))
+                grasped = (reach.bins - 1) * BIN_S
+            done = plan.look(off, reach.feels)
         cup, upright = device.cup, device.data.xmat[device._cup_body].reshape(3, 3)[2, 2]
-    finally:
-        moves.close()
-        touches.close()
     limit = float(page["force"])
     missed = {
         "the cup was never lifted": plan.lifted < 0.05,
@@ -116,4 +88,4 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
         "time was up": not done,
     }
     why = next((w for w, so in missed.items() if so), "")
-    return Outcome(seed, not why, bins * BIN_S, why, {"force_n": worst, "helped": arm.helped, "grasped_s": grasped})
+    return Outcome(seed, not why, reach.seconds, why, {"force_n": worst, "helped": reach.arm.helped, "grasped_s": grasped})

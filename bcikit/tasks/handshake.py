@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.pipeline import Pipeline
-from ..decode.map.grasp import Grasp
-from ..effectors._drawing import Drawing, ball
 from ..effectors._partner import Partner
-from ..effectors.arm import Arm
-from ..effectors.stimulator import Stimulator, sensation
 from ..simulate.loop_facts import fact
-from ._brain import BIN_S, Implant, Will
-from .cup import FULL, NAMES
+from ._brain import BIN_S
+from ._reach import DEAD, FULL_N, Reach
 from .scenario import Gate, Outcome, Watch
 
-FULL_N = 12.0  # of grip force, felt fully
 EASE = 0.55  # how hard the hand is wished closed or open while touching somebody
-DEAD = 0.3  # of the mapper: wishes below are none, and the person has learnt it
 STILL_M = 0.0004  # fingers that went no further in a bin are seen to stand
 
 
@@ -85,39 +78,24 @@ class Plan:
 def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = None) -> Outcome:
     """One greeting. more: the hardest grip, the largest other force (N), how long of the shaking it was held too loosely
     (s), and what share of the other's up and down the arm went along with."""
-    implant = Implant(int(page["units"]), NAMES, np.array([FULL, FULL, FULL, 1.0]), seed)
-    mapper = Pipeline([Grasp(dead=DEAD)])
-    arm, touch = Arm(lockstep=True, seed=seed, before="hand"), Stimulator(lockstep=True)
-    moves = gate.open(arm, mapper.start(implant.out))
-    touches = gate.open(touch, Stimulator.commands().stream)
-    hand = arm._device
-    if not isinstance(hand, Partner):
-        raise TypeError(hand)
-    will, plan = Will(FULL, 0.05, seed), Plan(hand, page)
     hardest = worst = loose = ours = theirs = 0.0
-    bins, done = 0, False
-    try:
-        while not done and bins * BIN_S < page["seconds"]:
-            feels = touch.felt if plan.feels else 0.0
-            where, most, close = plan.target(feels)
-            place, their = arm.look().points[0], hand.wanted_at[2]
-            chunk = implant.decode(np.array([*will.push(place, where, most), close]))
-            moves.send(mapper.step(chunk))
-            felt = arm.look()
+    done = False
+    with Reach(page, seed, gate, watch, slow_m=0.05, before="hand") as reach:
+        hand = reach.device
+        if not isinstance(hand, Partner):
+            raise TypeError(hand)
+        plan = Plan(hand, page)
+        while not done and reach.seconds < page["seconds"]:
+            feels = reach.feels if plan.feels else 0.0
+            place, their = reach.arm.look().points[0], hand.wanted_at[2]
+            felt, off = reach.step(*plan.target(feels))
             grip = felt.more["grip"]
             hardest, worst = max(hardest, grip), max(worst, felt.force)
             if hand.shaking == 1:
                 loose += BIN_S * (grip < page["hold_n"])
                 ours += abs(float(felt.points[0, 2] - place[2]))
                 theirs += abs(float(hand.wanted_at[2] - their))
-            touches.send(chunk.but(data=sensation(min(grip / FULL_N, 1.0))[None].astype(np.float32)))
-            done = plan.look(will.off(place, where), feels)
-            bins += 1
-            if watch is not None:
-                watch(implant, arm, Drawing(balls=(ball("limit", where, 0.008),)))
-    finally:
-        moves.close()
-        touches.close()
+            done = plan.look(off, feels)
     along = ours / theirs if theirs else 0.0
     missed = {
         "the hand was never held": hand.shaking == 0,
@@ -129,4 +107,4 @@ def trial(page: Mapping[str, Any], seed: int, gate: Gate, watch: Watch | None = 
     }
     why = next((w for w, so in missed.items() if so), "")
     more = {"grip_n": hardest, "force_n": worst, "loose_s": loose, "along": along}
-    return Outcome(seed, not why, bins * BIN_S, why, more)
+    return Outcome(seed, not why, reach.seconds, why, more)
