@@ -15,7 +15,7 @@ from ..decode._model import load
 from ..decode.stopping import bits
 from ..effectors.xdf import Xdf
 from ..ethics.gate import Gate
-from ..evaluate.calibrate import taught
+from ..evaluate.calibrate import Calibration, taught
 from ..simulate.facts import fact
 from ..tasks.asked import KINDS, Answer, Asked, task_of
 from ..tasks.cued._task import task
@@ -50,7 +50,7 @@ def person(
     board = partial(Synthetic, channels=its.channels, script=("rest",), lapse=lapse, truth=False, seed=seed, chunk=CHUNK_S)
     with tempfile.TemporaryDirectory() as folder:
         shown = task(its.calibration, n=TRIALS[kind], seed=seed)
-        *_, model, _ = taught(board(), shown, f"person{seed}", folder, JumpClock(), Gate(), _quiet, _quiet)
+        *_, model, _ = taught(Calibration(board(), shown, f"person{seed}", folder, JumpClock(), Gate(), _quiet, _quiet))
         loop = Asked(board(session=1), its, load(model), Gate(), JumpClock())
     if record is not None:
         loop.add(Xdf(path=record))

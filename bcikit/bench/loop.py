@@ -228,7 +228,7 @@ def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Short bins win while steering, long ones offline (J. P. Cunningham et al., J. Neurophysiol. 105:1932-1949, 2011,
     doi:10.1152/jn.00503.2010)."""
     for step_s in (0.02, 0.05, 0.1, 0.2):
-        m = calibrated(seeds, 96, step_s)
+        m = calibrated(seeds, 96, step_s, gain=1.0)
         use = m.use(USE_S)
         r2 = [m.offline(use, run) for run in range(len(seeds))]
         yield {"row": f"bins of {1000 * step_s:.0f} ms", **interval(scored(m)), "offline_r2": interval(np.array(r2))}

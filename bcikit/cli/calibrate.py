@@ -59,7 +59,7 @@ def command(
     from ..core.errors import WrongUse
     from ..core.find import part
     from ..ethics.gate import Gate
-    from ..evaluate.calibrate import calibrate
+    from ..evaluate.calibrate import Calibration, calibrate
     from ..tasks.cued._task import task
     from ._go import allowed
     from .evaluate import table
@@ -94,7 +94,7 @@ def command(
     def say(text: str) -> None:
         click.echo(json.dumps({"said": text}, ensure_ascii=False) if as_json else text, err=not as_json)
 
-    result = calibrate(
+    wish = Calibration(
         source,
         shown,
         who,
@@ -108,6 +108,7 @@ def command(
         seen,
         anyway,
     )
+    result = calibrate(wish)
     chosen = next(iter(result["decoders"]))
     if as_json:
         click.echo(json.dumps({**result, "decoder": chosen, **result["decoders"][chosen]}, ensure_ascii=False))

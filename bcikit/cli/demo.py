@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from ..tasks.play import CursorDemo
 
 GROUP = "Stream"
 DECODERS = ("prit", "rti", "known", "static", "refit")
@@ -91,18 +96,18 @@ def command(
         raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
     if raw and clicks:
         raise WrongUse("--clicks goes without --raw.", "The simulated electrodes hear no closing hand.")
+    from ..tasks.play import CursorDemo
+
+    demo = CursorDemo(channels, side, seed, seconds, days, decoder, raw, clicks, record)
     if headless:
-        _headless(channels, side, seed, seconds, days, decoder, raw, clicks, as_json, record)
+        _headless(demo, as_json)
         return
     from ..view.web.cursor import CursorLive
     from ..view.web.server import serve
 
     if as_json:
         raise WrongUse("--json goes with --headless.", do="bcikit demo cursor --headless --json")
-    live = CursorLive(
-        channels, side, seed, calibrate, seconds, days=days, decoder=decoder, record=record, raw=raw, clicks=clicks
-    )
-    serve(live, port, not no_browser, click.echo)
+    serve(CursorLive(demo, calibrate), port, not no_browser, click.echo)
 
 
 def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, port: int, no_browser: bool) -> None:
@@ -129,32 +134,19 @@ def _eeg(what: str, seed: int, lapse: float | None, as_json: bool, record: str |
         click.echo(json.dumps(line) if as_json else "   ".join(told))
 
 
-def _headless(
-    channels: int,
-    side: int,
-    seed: int,
-    seconds: float | None,
-    days: int,
-    decoder: str,
-    raw: bool,
-    clicks: bool,
-    as_json: bool,
-    record: str | None,
-) -> None:
+def _headless(demo: CursorDemo, as_json: bool) -> None:
     import json
 
     from ..core.clock import JumpClock
-    from ..tasks.closed_loop import DAY_S
     from ..tasks.play import ceiling, play
 
-    seconds = seconds or (DAY_S if days else 60.0)
-    for line in play(channels, side, seed, seconds, JumpClock(), record, raw, days, decoder, clicks):
+    for line in play(demo, JumpClock()):
         if as_json:
             click.echo(json.dumps(line))
         elif "bits_per_s" in line:
-            when = f"day {line['day']}" if days else line["phase"]
+            when = f"day {line['day']}" if demo.days else line["phase"]
             click.echo(f"{when:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
-    last = {**line, "ceiling_bits_per_s": ceiling(side, seed, seconds, clicks)}
+    last = {**line, "ceiling_bits_per_s": ceiling(demo.side, demo.seed, demo.use_s, demo.clicks)}
     if as_json:
         click.echo(json.dumps(last))
     else:

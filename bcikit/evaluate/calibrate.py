@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,94 +31,76 @@ LOOK_S = 4.0  # the signal is looked at for so long before the task begins
 RECORDING = "recording.xdf"
 
 
-def calibrate(
-    board: Board,
-    task: Task,
-    subject: str,
-    out: str | Path,
-    clock: Clock,
-    gate: Gate,
-    show: Show,
-    say: Callable[[str], None],
-    decoder: str = "",
-    trigger: str = "",
-    seen_s: float = TERMINAL_S,
-    anyway: bool = False,
-) -> dict[str, Any]:
-    """Record a task at a board into `out` (recording.xdf and its card), train (model), and report: what `evaluate` says,
-    with the folder of the model. A board that replays brings its own cues. say: one line for the person who helps.
+@dataclass(frozen=True)
+class Calibration:
+    """A task at a board, shown to a person by `show`, recorded into the folder `out`; `say` tells whoever helps a line. A
+    board that replays brings its own cues. decoder: another than the task's. trigger, seen_s: what `Cued` is told of when a
+    cue was seen. anyway: bad signals too."""
+
+    board: Board
+    task: Task
+    subject: str
+    out: str | Path
+    clock: Clock
+    gate: Gate
+    show: Show
+    say: Callable[[str], None]
+    decoder: str = ""
+    trigger: str = ""
+    seen_s: float = TERMINAL_S
+    anyway: bool = False
+
+
+def calibrate(c: Calibration) -> dict[str, Any]:
+    """Record (recording.xdf and its card), train (model), and report: what `evaluate` says, with the folder of the model.
     Raises WrongUse, FileTrouble, DeviceTrouble (bad signals, unless `anyway`), NotConsented."""
-    folder, card, model, about = taught(board, task, subject, out, clock, gate, show, say, decoder, trigger, seen_s, anyway)
-    result = evaluate(str(card), folder, [decoder or task.decoder], "within", use_cache=False)
+    folder, card, model, about = taught(c)
+    result = evaluate(str(card), folder, [c.decoder or c.task.decoder], "within", use_cache=False)
     report = write(result, folder / "report", str(card), folder)
     trials = {"trials": about["trials"], "labels": about["labels"]}
     return {"model": str(model), "report": str(report), "recording": str(folder / RECORDING), **trials, **result}
 
 
-def taught(
-    board: Board,
-    task: Task,
-    subject: str,
-    out: str | Path,
-    clock: Clock,
-    gate: Gate,
-    show: Show,
-    say: Callable[[str], None],
-    decoder: str = "",
-    trigger: str = "",
-    seen_s: float = TERMINAL_S,
-    anyway: bool = False,
-) -> tuple[Path, Path, Path, dict[str, Any]]:
+def taught(c: Calibration) -> tuple[Path, Path, Path, dict[str, Any]]:
     """The same without its scores: (the folder, the card in it, the model's folder, what the model says of itself)."""
-    folder = Path(out).expanduser()
+    folder = Path(c.out).expanduser()
     if (folder / RECORDING).exists():
         raise WrongUse(f"{folder} holds a calibration already.", do="Choose another --out, or move it away.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileTrouble(f"{folder} cannot be made.", f"{error.strerror}.") from None
-    if isinstance(board, Openbci) and board.live:
-        for reading in impedances(board):
+    if isinstance(c.board, Openbci) and c.board.live:
+        for reading in impedances(c.board):
             said = f"{reading.channel}: {reading.ohm / 1000:.0f} kOhm, {reading.grade}  {reading.advice}"
-            say(said.rstrip())
+            c.say(said.rstrip())
     else:
-        say(f"Impedance: {board.part_name()} cannot measure it.")
-    _record(board, task, folder, clock, gate, show, say, trigger, seen_s, anyway)
-    card = _card(task, subject, folder, gate.purpose)
-    model, about = train(str(card), folder, decoder or task.decoder, folder / "model")
+        c.say(f"Impedance: {c.board.part_name()} cannot measure it.")
+    _record(c, folder)
+    card = _card(c.task, c.subject, folder, c.gate.purpose)
+    model, about = train(str(card), folder, c.decoder or c.task.decoder, folder / "model")
     return folder, card, model, about
 
 
-def _record(
-    board: Board,
-    task: Task,
-    folder: Path,
-    clock: Clock,
-    gate: Gate,
-    show: Show,
-    say: Callable[[str], None],
-    trigger: str,
-    seen_s: float,
-    anyway: bool,
-) -> None:
+def _record(c: Calibration, folder: Path) -> None:
     """The board, with the task before its person, into a file; its signal is looked at before the task begins."""
-    replays = not board.live and not hasattr(board, "intend")
-    source = board if replays else Cued(board, task, show, LOOK_S, seen_s, trigger)
-    loop = Loop(source, gate=gate, clock=clock)
+    replays = not c.board.live and not hasattr(c.board, "intend")
+    source = c.board if replays else Cued(c.board, c.task, c.show, LOOK_S, c.seen_s, c.trigger)
+    loop = Loop(source, gate=c.gate, clock=c.clock)
     loop.add(Xdf(path=str(folder / RECORDING)), "board")
     seen: list[np.ndarray] | None = []
-    for c in loop.chunks():
+    for chunk in loop.chunks():
         if seen is not None:
-            seen.append(c.data)
+            seen.append(chunk.data)
             if sum(map(len, seen)) >= LOOK_S * loop.stream.rate:
-                _placed(loop.stream, task, say)
-                _looked(np.concatenate(seen), loop.stream, say, anyway)
+                _placed(loop.stream, c.task, c.say)
+                _looked(np.concatenate(seen), loop.stream, c.say, c.anyway)
                 seen = None
         if replays:
-            _replayed(c, task, show)
+            _replayed(chunk, c.task, c.show)
         elif isinstance(source, Cued) and source.done:
             loop.stop()
-    show("")
+    c.show("")
 
 
 def _looked(x: np.ndarray, s: Stream, say: Callable[[str], None], anyway: bool) -> None:

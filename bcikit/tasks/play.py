@@ -2,74 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..acquire.units import Units
 from ..core.clock import Clock
+from ..core.loop import Gate
 from ..decode.kinematics.click import Presses
 from ..decode.kinematics.point_click import PointClick
 from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
-from .closed_loop import DECODERS, ClosedLoop
+from .closed_loop import DAY_S, DECODERS, ClosedLoop
 from .grid import Grid
 from .raw import raw_loop
 from .world import STEP_S, Scene
 
 SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless person's gain is chosen
+USE_S = 60.0  # where nothing is said
 
 
-def play(
-    units: int,
-    side: int,
-    seed: int,
-    seconds: float,
-    clock: Clock,
-    record: str | None = None,
-    raw: bool = False,
-    days: int = 0,
-    decoder: str = "prit",
-    clicks: bool = False,
-) -> Iterator[dict[str, Any]]:
-    """A line every ten seconds, or with `days` one at the end of each, of `seconds` of use; the last one with the scores.
-    raw: from 30 kHz of every channel. decoder: one of DECODERS. clicks: a decoded click selects, not a stay. Simulated."""
-    from ..ethics.gate import Gate
+@dataclass(frozen=True)
+class CursorDemo:
+    """What is to be shown: an implant of so many channels, a grid of side x side cells, and `seconds` of use, of each day
+    where nights pass; without end: None. raw: from 30 kHz of every channel. decoder: one of DECODERS. clicks: a decoded
+    click selects, not a stay. record: an XDF file."""
 
-    settings, learns = DECODERS[decoder]
-    if raw:
-        loop: ClosedLoop = raw_loop(units, side, seed, Gate(), clock, **settings)
-    else:
-        made, dwell_s = (PointClick, None) if clicks else (Steering, fact("dwell_s"))
-        loop = ClosedLoop(Units(n=units, seed=seed), made(**settings), Grid([seed], STEP_S, dwell_s, side), Gate(), clock)
-    if record is not None:
+    channels: int = 1024
+    side: int = 6
+    seed: int = 1
+    seconds: float | None = None
+    days: int = 0
+    decoder: str = "prit"
+    raw: bool = False
+    clicks: bool = False
+    record: str | None = None
+
+    @property
+    def use_s(self) -> float:
+        """Seconds of use, of each day, where it must end."""
+        return self.seconds or (DAY_S if self.days else USE_S)
+
+    @property
+    def learns(self) -> str | None:
+        """What the decoder learns by, day by day, as `ClosedLoop.run` takes it."""
+        return DECODERS[self.decoder][1]
+
+    def loop(self, gate: Gate, clock: Clock, known: Mapping[str, Any] | None = None) -> ClosedLoop:
+        """A new loop, whose decoder may know what it learnt before."""
+        settings, _ = DECODERS[self.decoder]
+        if self.raw:
+            return raw_loop(self.channels, self.side, self.seed, gate, clock, **settings)
+        made, dwell_s = (PointClick, None) if self.clicks else (Steering, fact("dwell_s"))
+        decoder, task = made(**settings), Grid([self.seed], STEP_S, dwell_s, self.side)
+        if known is not None:
+            decoder.restore(known)
+        return ClosedLoop(Units(n=self.channels, seed=self.seed), decoder, task, gate, clock)
+
+
+def play(demo: CursorDemo, clock: Clock) -> Iterator[dict[str, Any]]:
+    """A line every ten seconds, or with `days` one at the end of each; the last one with the scores. Simulated."""
+    from ..ethics import gate
+
+    loop, seconds, days = demo.loop(gate.Gate(), clock), demo.use_s, demo.days
+    if demo.record is not None:
         from ..effectors.xdf import Xdf
 
-        loop.add(Xdf(path=record))
+        loop.add(Xdf(path=demo.record))
     line: dict[str, Any] = {}
     day_bins = round(seconds / STEP_S)
     used = 0
-    for k, moment in enumerate(loop.run(True, seconds * (days + 1), days, seconds, learns), 1):
+    for k, moment in enumerate(loop.run(True, seconds * (days + 1), days, seconds, demo.learns), 1):
         used += moment.phase == "use"
         line = {"time_s": round(k * STEP_S, 3), "phase": moment.phase}
         if days and used and used % day_bins == 0:
             yield {**line, "day": loop.day, "simulated": True, **loop.facts()}
         elif not days and k % round(10 / STEP_S) == 0:
             yield {**line, "simulated": True, **loop.facts()}
-    yield {
-        **line,
-        "channels": units,
-        "raw": raw,
-        "decoder": decoder,
-        "clicks": clicks,
-        "day": loop.day,
-        "side": side,
-        "seed": seed,
-        "simulated": True,
-        "parameters": fingerprint(),
-        **loop.facts(),
-    }
+    asked = {name: getattr(demo, name) for name in ("channels", "raw", "decoder", "clicks", "side", "seed")}
+    yield {**line, **asked, "day": loop.day, "simulated": True, "parameters": fingerprint(), **loop.facts()}
 
 
 def ceiling(side: int, seed: int, seconds: float, clicks: bool = False) -> float:

@@ -17,7 +17,7 @@ from bcikit.core.pipeline import Pipeline
 from bcikit.decode._model import load
 from bcikit.effectors.xdf import Xdf
 from bcikit.ethics.gate import Gate
-from bcikit.evaluate.calibrate import taught
+from bcikit.evaluate.calibrate import Calibration, taught
 from bcikit.files.read import read
 from bcikit.tasks.asked import KINDS, Answer, Asked, task_of
 from bcikit.tasks.cued._task import task
@@ -40,7 +40,7 @@ def model(tmp_path_factory):
         if kind not in made:
             shown, quiet = task(KINDS[kind].calibration, n=FEW[kind]), lambda text: None
             folder = tmp_path_factory.mktemp(kind)
-            made[kind] = taught(board(kind), shown, "me", folder, JumpClock(), Gate(), quiet, quiet)[2]
+            made[kind] = taught(Calibration(board(kind), shown, "me", folder, JumpClock(), Gate(), quiet, quiet))[2]
         return load(made[kind])
 
     return of

@@ -22,6 +22,7 @@ from bcikit.decode.kinematics.steering import Steering
 from bcikit.effectors._door import tell
 from bcikit.effectors.cursor import Cursor
 from bcikit.files.read import read
+from bcikit.tasks.play import CursorDemo
 from bcikit.tasks.shipped import shipped
 from bcikit.testing._sinks import OpenPermit
 from bcikit.view.web.cursor import CursorLive as Live
@@ -216,21 +217,21 @@ def frames(live):
 
 
 def test_the_shipped_calibration_steers_at_once():
-    got = frames(Live(1024, 6, 1, calibrate=False, seconds=20, clock=JumpClock()))
+    got = frames(Live(CursorDemo(seconds=20), calibrate=False, clock=JumpClock()))
     assert {f["phase"] for f in got[:-1]} == {"use"}
     assert [f["facts"]["bits"] for f in got if "facts" in f][-1] > 3.5
     assert got[-1] == {"state": "ended", "note": ""}
 
 
 def test_another_implant_is_calibrated_first():
-    got = frames(Live(64, 4, 2, calibrate=False, seconds=1, clock=JumpClock()))
+    got = frames(Live(CursorDemo(64, 4, 2, seconds=1), calibrate=False, clock=JumpClock()))
     assert got[0]["phase"] == "watch" and got[-2]["phase"] == "use" and len(got[0]["counts"]) == 64
     told = {f["phase"]: f["facts"]["bits_now"] for f in got if "facts" in f}
     assert told["watch"] is told["calibrate"] is None and told["use"] is not None  # the computer's hits are nobody's bits
 
 
 def test_from_30_khz_no_night_passes():
-    live, got = Live(32, 4, 1, calibrate=False, seconds=None, clock=JumpClock(), raw=True), []
+    live, got = Live(CursorDemo(32, 4, seconds=None, raw=True), calibrate=False, clock=JumpClock()), []
     over = threading.Event()
 
     def tell(frame):
@@ -253,7 +254,7 @@ def test_from_30_khz_no_night_passes():
 
 def test_a_hand_that_is_not_heard_of_pushes_nowhere():
     clock = JumpClock()
-    live = Live(16, 4, 1, calibrate=True, seconds=1, clock=clock)
+    live = Live(CursorDemo(16, 4, seconds=1), calibrate=True, clock=clock)
     live.hand(0.5, 0.0, True)
     push, pressed = live.push(live.made().cursor.place)
     assert push.tolist() == [1.0, 0.0] and pressed
@@ -332,7 +333,7 @@ def test_a_persons_hand_goes_through_the_simulated_neurons():
 
 def test_what_was_recorded_from_the_page_replays_to_the_same_bytes(tmp_path):
     path = tmp_path / "page.xdf"
-    live, steps = Live(1024, 6, 1, calibrate=False, seconds=34, clock=JumpClock(), record=str(path)), 0
+    live, steps = Live(CursorDemo(seconds=34, record=str(path)), calibrate=False, clock=JumpClock()), 0
 
     def tell(frame):
         nonlocal steps

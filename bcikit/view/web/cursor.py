@@ -10,15 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ...acquire.units import Units
 from ...core.clock import WALL, Clock, WallClock
-from ...decode.kinematics.point_click import PointClick
-from ...decode.kinematics.steering import Steering
 from ...ethics.gate import Gate
-from ...simulate.loop_facts import fact, fingerprint
+from ...simulate.loop_facts import fingerprint
 from ...tasks.closed_loop import BLOCKS, DAY_S, DECODERS, ClosedLoop, Moment
-from ...tasks.grid import Grid
-from ...tasks.raw import raw_loop
+from ...tasks.play import CursorDemo
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
 from .live import TOLD_S, Live, digits, rounded
@@ -31,32 +27,17 @@ CALIBRATION_S = sum(seconds for seconds, _ in BLOCKS)
 
 
 class CursorLive(Live):
-    """A person, an implant, a decoder, a cursor. record: an XDF file of the first run, written through the Gate. raw: from
-    30 kHz of every electrode, in which no night passes and nothing is shipped that is calibrated.
+    """A person, an implant, a decoder, a cursor. Only the first run is recorded, through the Gate. From raw signals no night
+    passes, and nothing is shipped that is calibrated.
 
     Frames: {t, at: when the bin closed, by the machine's monotonic clock, cursor, velocity, decoded, push, target, size,
     stay, phase, done, held, hit, wrong, counts}."""
 
     name = "bcikit-demo"
 
-    def __init__(
-        self,
-        channels: int,
-        side: int,
-        seed: int,
-        calibrate: bool,
-        seconds: float | None,
-        clock: Clock = WALL,
-        days: int = 0,
-        decoder: str = "prit",
-        record: str | None = None,
-        raw: bool = False,
-        clicks: bool = False,
-    ) -> None:
-        super().__init__(clock, seconds)
-        self.days, self.decoder, self.record = days, decoder, record
-        self.channels, self.side, self.seed, self.raw = channels, side, seed, raw
-        self.calibrate, self.clicks = calibrate, clicks
+    def __init__(self, demo: CursorDemo, calibrate: bool, clock: Clock = WALL) -> None:
+        super().__init__(clock, demo.seconds)
+        self.demo, self.calibrate = demo, calibrate
         self.ceiling: float | None = None  # bits a second that this person could reach, once somebody has reckoned it
         self._loop: ClosedLoop | None = None
         self._asked: deque[str] = deque()
@@ -76,7 +57,8 @@ class CursorLive(Live):
         """The ceiling, in a process of its own that gives way to the loop, if that still runs."""
         if self._thread is None or not self._thread.is_alive():
             return
-        code = f"from bcikit.tasks.play import ceiling; print(ceiling({self.side}, {self.seed}, 60.0, {self.clicks}))"
+        demo = self.demo
+        code = f"from bcikit.tasks.play import ceiling; print(ceiling({demo.side}, {demo.seed}, 60.0, {demo.clicks}))"
         code = f"import os; getattr(os, 'nice', int)(15); {code}"
         null = subprocess.DEVNULL  # whoever ends the demo meanwhile is not told of it
         got = subprocess.run([sys.executable, "-c", code], check=False, stdin=null, stdout=subprocess.PIPE, stderr=null)
@@ -100,7 +82,7 @@ class CursorLive(Live):
 
     def last_word(self) -> str:
         f = self._loop.facts() if self._loop else {"correct": 0, "wrong": 0, "bits_per_s": 0.0}
-        kept = f" Recorded: {self.record}" if self.record else ""
+        kept = f" Recorded: {self.demo.record}" if self.demo.record else ""
         return f"{f['correct']} targets hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
 
     def push(self, cursor: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -111,34 +93,28 @@ class CursorLive(Live):
 
     def made(self) -> ClosedLoop:
         """A new loop, calibrated where a calibration is shipped for its implant. Only the first is recorded."""
-        settings, self._learns = DECODERS[self.decoder]
-        made, dwell_s = (PointClick, None) if self.clicks else (Steering, fact("dwell_s"))
-        board, decoder = Units(n=self.channels, seed=self.seed), made(**settings)
-        known = None if self.calibrate or self.clicks or self.raw or settings else shipped(self.channels, self.seed)
-        if known is not None:
-            decoder.restore(known)
+        demo = self.demo
+        ours = not (self.calibrate or demo.clicks or demo.raw or DECODERS[demo.decoder][0])
+        known = shipped(demo.channels, demo.seed) if ours else None
         self._known = known is not None
-        if self.raw:
-            loop: ClosedLoop = raw_loop(self.channels, self.side, self.seed, Gate(), self.clock, **settings)
-        else:
-            loop = ClosedLoop(board, decoder, Grid([self.seed], STEP_S, dwell_s, self.side), Gate(), self.clock)
-        self._recording = self.record is not None and self._thread is None
-        if self.record is not None and self._recording:
+        loop = demo.loop(Gate(), self.clock, known)
+        self._recording = demo.record is not None and self._thread is None
+        if demo.record is not None and self._recording:
             from ...effectors.xdf import Xdf
 
-            loop.add(Xdf(path=self.record))
+            loop.add(Xdf(path=demo.record))
         return loop
 
     def play(self) -> str:
-        loop = self._loop
+        loop, demo = self._loop, self.demo
         if loop is None:
             return "ended"
         self._hits = deque[tuple[float, int]]()
         self._latency, self._now = np.zeros(len(EDGES_MS) + 1, int), 0.0
         self._used: float | None = None  # when the calibration was over
         day_s = self.seconds or DAY_S
-        total = None if self.seconds is None else day_s * (self.days + 1)
-        for k, moment in enumerate(loop.run(not self._known, total, self.days, day_s, self._learns)):
+        total = None if self.seconds is None else day_s * (demo.days + 1)
+        for k, moment in enumerate(loop.run(not self._known, total, demo.days, day_s, demo.learns)):
             self._act(loop)
             self.tell(self._frame(loop, moment, k))
         return "stopped" if loop.cursor.held else "ended"
@@ -148,7 +124,7 @@ class CursorLive(Live):
             what = self._asked.popleft()
             if what == "recalibrate":
                 loop.recalibrate()
-            elif not self.raw:
+            elif not self.demo.raw:
                 getattr(loop.board, what)()
                 loop.day += what == "night"
 
@@ -182,6 +158,7 @@ class CursorLive(Live):
         return frame
 
     def _facts(self, loop: ClosedLoop) -> dict[str, Any]:
+        demo = self.demo
         while self._hits and self._hits[0][0] < self._now - WINDOW_S:
             self._hits.popleft()
         won = max(sum(v for _, v in self._hits), 0)
@@ -190,7 +167,7 @@ class CursorLive(Live):
         p50, p99 = report.latency_ms
         return {
             "what": "cursor",
-            "bits_now": over and round(float(np.log2(self.side**2 - 1)) * won / over, 3),  # None while calibrating
+            "bits_now": over and round(float(np.log2(demo.side**2 - 1)) * won / over, 3),  # None while calibrating
             "bits": round(loop.facts()["bits_per_s"], 3),
             "ceiling": self.ceiling,
             "correct": int(loop.task.correct[0]),
@@ -201,14 +178,14 @@ class CursorLive(Live):
             "p99": round(p99, 3) if p99 == p99 else None,
             "board": report.status.state,
             "day": loop.day,
-            "days": self.days,
-            "dead": [] if self.raw else np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
-            "raw": self.raw,
-            "decoder": self.decoder,
-            "learns": loop.phase == "use" and self.days > 0 and self._learns is not None,
-            "side": self.side,
-            "channels": self.channels,
-            "seed": self.seed,
+            "days": demo.days,
+            "dead": [] if demo.raw else np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
+            "raw": demo.raw,
+            "decoder": demo.decoder,
+            "learns": loop.phase == "use" and demo.days > 0 and demo.learns is not None,
+            "side": demo.side,
+            "channels": demo.channels,
+            "seed": demo.seed,
             "drives": self.drives,
             "recording": self._recording,
             "parameters": fingerprint(),
