@@ -39,6 +39,7 @@ GROUP = "Decode"
 @click.option("--eight", is_flag=True, help="Score the causal form with eight channels, too.")
 @click.option("--leaky", is_flag=True, help="Allow what looks ahead; its scores are marked.")
 @click.option("--curve", is_flag=True, help="Score the causal form with parts of the training trials, too.")
+@click.option("--feedback", is_flag=True, help="Tell each test trial's class behind it, to what learns from labels.")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask cluster that does the work.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--no-cache", is_flag=True, help="Work out again what was scored before.")
@@ -55,6 +56,7 @@ def command(
     eight: bool,
     leaky: bool,
     curve: bool,
+    feedback: bool,
     scheduler: str | None,
     jobs: int,
     no_cache: bool,
@@ -91,6 +93,7 @@ def command(
             curve or bool(report),
             scheduler,
             [c.strip() for c in classes.split(",")] if classes else (),
+            feedback,
         )
     if report:
         from ..evaluate.report import write
@@ -139,6 +142,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{result['data']}, {result['protocol']}: {result['metric']} (95 % interval), chance with shuffled labels"]
     if result["leaky"]:
         lines.append(f"LEAKY: {', '.join(result['leaky'])} looks ahead; no person can get these scores")
+    if result["feedback"]:
+        lines.append("WITH FEEDBACK: each trial's class was told behind it")
     for name, forms in result["decoders"].items():
         lines.append(f"\n{name}")
         for form in ("offline", "causal", "eight"):

@@ -59,6 +59,7 @@ class Job:
     model: Model | None
     use_cache: bool
     leaky: bool
+    feedback: bool = False
 
 
 Answers = list[Scored] | list[Watched]
@@ -79,16 +80,20 @@ def evaluate(
     curve: bool = False,
     scheduler: str | None = None,
     classes: Sequence[str] = (),
+    feedback: bool = False,
 ) -> dict[str, Any]:
     """Every decoder by name, or model folder, on a data set: {decoder: {offline, causal, ...}} and comparisons.
 
     leaky: allow what looks ahead, and mark it. curve: score the causal form with parts of the training trials, too.
     scheduler: address of a Dask cluster that does the work. progress is called with (done, of, what) after each unit.
     classes: these alone are learnt and scored, instead of those of the card; a decoder still sees the others pass.
+    feedback: each test trial's class is told behind it, to decoders that learn from labels as they run.
     Raises WrongUse, FileTrouble, NotConsented.
     """
     if protocol not in PROTOCOLS:
         raise WrongUse(f"There is no protocol {protocol!r}.", f"There are {', '.join(PROTOCOLS)}.")
+    if feedback and protocol == "asynchronous":
+        raise WrongUse("There is no feedback in asynchronous.", "Nobody tells when a trial begins, nor what it was.")
     runs = trials(data, root, () if protocol == "cross-subject" else subjects)
     runs = only(runs, classes) if classes else runs
     models = {d: load(d) for d in decoders if (Path(d).expanduser() / SAID).is_file()}
@@ -122,6 +127,7 @@ def evaluate(
             models.get(d),
             use_cache,
             leaky,
+            feedback,
         )
         for d in decoders
         for who in wanted
@@ -159,6 +165,7 @@ def evaluate(
         "metric": metric(told)[0] if scoring else METRIC,
         "subjects": wanted,
         "leaky": _leaky(plan) if leaky else [],
+        "feedback": feedback,
         "published": [dict(p) for p in runs[0].card.published],
         "decoders": results,
         "compared": pairs,
@@ -229,7 +236,7 @@ def _unit(unit: Unit, job: Job, cuts: Cuts) -> Answers:
     kind: Any = Watched if job.protocol == "asynchronous" else Scored
     files = [(r.name, content(r.here()), r.options) for r in job.runs]
     made_from = [its.recipe(), job.protocol, unit.form, unit.share, unit.subject, files, code()]
-    made_from.append([job.runs[0].card.trials, job.model.about["arrays_sha256"] if job.model else ""])
+    made_from.append([job.runs[0].card.trials, job.model.about["arrays_sha256"] if job.model else "", job.feedback])
     place = home() / "cache" / "evaluate" / f"{digest(made_from)}.json"
     if job.use_cache and place.is_file():
         try:
@@ -241,7 +248,9 @@ def _unit(unit: Unit, job: Job, cuts: Cuts) -> Answers:
         answers = watch_subject(its, job.runs, unit.subject, unit.form, cuts)
     else:
         trained = job.model.decoder if job.model else None
-        answers = score_subject(its, job.runs, unit.subject, job.protocol, unit.form, cuts, trained, unit.share)
+        answers = score_subject(
+            its, job.runs, unit.subject, job.protocol, unit.form, cuts, trained, unit.share, job.feedback
+        )
     if job.use_cache:
         made(place.parent)
         replace_file(place, json.dumps([asdict(s) for s in answers]).encode())

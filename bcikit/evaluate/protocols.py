@@ -135,9 +135,11 @@ def score_subject(
     cuts: Cuts,
     trained: Decoder | None = None,
     share: float = 1.0,
+    feedback: bool = False,
 ) -> list[Scored]:
     """All splits of one person: trained (unless a trained decoder is given) on the first `share` of each split's training
-    trials, and stepped through the test trials. A split in which so few trials lack a class is left out."""
+    trials, and stepped through the test trials; with `feedback`, each trial's class is told behind it. A split in which so
+    few trials lack a class is left out."""
     told = runs[0].card.trials
     own = runs if protocol == "cross-subject" else [r for r in runs if r.subject == subject]
     cut = [cuts.of(line, run, form) for run in own]
@@ -150,7 +152,7 @@ def score_subject(
             continue
         decoder = trained or fit(line, own, cut, train, told.get("scored"))
         for i, wanted in split.test.items():
-            p = stepped(decoder, cut[i], wanted)
+            p = stepped(decoder, cut[i], wanted, feedback)
             y = cut[i].y[wanted]
             counts = np.isin(y, decoder.classes_)
             last = wanted >= round((1 - told.get("last", 1.0)) * len(cut[i].y))
@@ -200,18 +202,21 @@ def fit(line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], train: Trials, 
     return decoder.fit(X[wanted], y[wanted], stream=cut[next(iter(train))].stream, groups=groups[wanted])
 
 
-def stepped(decoder: Decoder, cut: Cut, wanted: np.ndarray) -> np.ndarray:
+def stepped(decoder: Decoder, cut: Cut, wanted: np.ndarray, feedback: bool = False) -> np.ndarray:
     """(wanted trials, classes): probabilities as the decoder gives them when it steps through trials of a run. Folds that
     were shuffled are stepped in the order recorded."""
     order = np.sort(wanted)
-    return stepping(decoder, cut, order).data[np.searchsorted(order, wanted)]
+    return stepping(decoder, cut, order, feedback).data[np.searchsorted(order, wanted)]
 
 
-def stepping(decoder: Decoder, cut: Cut, order: np.ndarray) -> Recording:
-    """What the decoder says of these trials, its state carried from one to the next. It may learn from the trials, not from
-    their labels; what it learns here it forgets."""
+def stepping(decoder: Decoder, cut: Cut, order: np.ndarray, feedback: bool = False) -> Recording:
+    """What the decoder says of these trials, its state carried from one to the next. It may learn from the trials, but from
+    their labels only with `feedback`, each behind its own trial; what it learns here it forgets."""
     decoder = copy.copy(decoder)
     s = cut.stream.but(rate=0.0, shape=cut.X.shape[1:])
-    events = tuple(Event(k, "trial") for k in range(len(order)))
-    trials = Recording(s, (Chunk(cut.X[order], 0, np.arange(len(order), dtype=float), events),))
+    events = [Event(k, "trial") for k in range(len(order))]
+    if feedback:  # by its name, for decoders that take the event for a label, and as what it was
+        told = [(k, str(cut.y[i])) for k, i in enumerate(order)]
+        events = [e for k, name in told for e in (Event(k, name), Event(k, "was", name))]
+    trials = Recording(s, (Chunk(cut.X[order], 0, np.arange(len(order), dtype=float), tuple(events)),))
     return Pipeline([decoder]).run(trials)

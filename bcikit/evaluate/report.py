@@ -78,6 +78,7 @@ def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: s
 def _head(result: Mapping[str, Any]) -> str:
     title, leaky = f"{result['data']}, {result['protocol']}", result.get("leaky", [])
     people = "1 person" if len(result["subjects"]) == 1 else f"{len(result['subjects'])} people"
+    told = " With feedback: each trial's class was told behind it." if result.get("feedback") else ""
     said = f"Leaky: {html.escape(', '.join(leaky))} looks ahead. No person can get these scores."
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
@@ -85,7 +86,7 @@ def _head(result: Mapping[str, Any]) -> str:
         f"<p class='dim'>{people}. Score: {html.escape(result['metric'])}. <b>Causal</b> is what a"
         " person gets: filters that look back only, state carried from trial to trial. <b>Offline</b> is what papers"
         " score: filters that look both ways, trials shuffled where papers shuffle them. Intervals are 95 %."
-        " For research; not for medical purposes.</p>" + (f"<p class='bad'>{said}</p>" if leaky else "")
+        f" For research; not for medical purposes.{told}</p>" + (f"<p class='bad'>{said}</p>" if leaky else "")
     )
 
 

@@ -109,6 +109,20 @@ def test_the_causal_form_is_the_live_line_to_the_byte(tagged):
     assert [e.name for e in out.events] == cuts[3].y.tolist()
 
 
+def test_feedback_tells_a_class_behind_its_trial_to_what_learns_from_it(tagged):
+    runs = [r for r in trials(*tagged) if r.subject == "A"]
+    whole = line("procrustes:turn=yes,prior=0", runs, ["bandpass:low=8,high=30,order=2"])
+    cuts = [cut_causal(whole, r.recording) for r in runs]
+    decoder = fit(whole, runs, cuts, {0: np.arange(12), 1: np.arange(12)}, ["left", "right"])
+    order = np.arange(12)
+    alone, told = (stepped(decoder, cuts[3], order, feedback) for feedback in (False, True))
+    np.testing.assert_array_equal(alone[0], told[0])
+    assert not np.array_equal(alone[1:], told[1:])
+    np.testing.assert_array_equal(alone, stepped(decoder, cuts[3], order))  # what was told is forgotten
+    with pytest.raises(WrongUse, match="asynchronous"):
+        evaluate(str(tagged[0]), tagged[1], ["procrustes"], "asynchronous", feedback=True)
+
+
 def test_the_offline_form_looks_ahead_as_filtfilt_does(tagged):
     from scipy.signal import butter, sosfiltfilt
 
