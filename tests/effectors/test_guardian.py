@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from bcikit import Chunk
 from bcikit.bench.supervisor import DEADLINE_MS, FAULTS, Flight, alarms, faults, trial
 from bcikit.core.errors import DeviceTrouble, FileTrouble, WrongUse
+from bcikit.effectors import _door
 from bcikit.effectors._door import tell
 from bcikit.effectors._ledger import PORTION, Ledger
 from bcikit.effectors._priority import favour, favoured, lead, leave
@@ -126,6 +128,35 @@ def test_without_it_all_goes_on(monkeypatch):
 
     monkeypatch.setattr(os, "sched_setscheduler", refused)
     assert elsewhere(lambda: (favour(1), lead(), leave(0), favoured())) == (False, 0, None, False)
+
+
+# -- the door
+
+
+def test_what_cannot_be_stopped_from_outside_does_not_start(monkeypatch, tmp_path):
+    monkeypatch.setenv("BCIKIT_HOME", str(tmp_path / ("long" * 30)))  # longer than the address of a socket may be
+    with pytest.raises(DeviceTrouble, match="shorter name"):
+        _door.opened("drones")
+
+
+def test_a_stop_is_heard_at_every_door_and_one_whose_owner_is_gone_is_taken_away():
+    said = []
+
+    def answer(what):
+        said.append(what)
+        return {"latched": "none"}
+
+    with _door.Porter("probe", answer):
+        left = home() / "effectors" / "probe.sock"
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(str(left))
+        with socket.socket(socket.AF_UNIX) as rude:  # says nothing that can be understood
+            rude.connect(str(home() / "effectors" / f"probe@{os.getpid()}.sock"))
+            rude.sendall(b"[1")
+        assert tell("probe", stop=True) == {"latched": "none"} and said == [{"stop": True}] and not left.exists()
+    with pytest.raises(DeviceTrouble, match="No supervisor"):
+        tell("probe")
+    assert not list((home() / "effectors").glob("*.sock"))
 
 
 # -- the book

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bcikit.effectors import _dose, _ledger, _limits, _moved, _slot, _spec, _supervisor, _watch, serial, stimulator, vehicle
+from bcikit.effectors import (
+    _door,
+    _dose,
+    _ledger,
+    _limits,
+    _moved,
+    _slot,
+    _spec,
+    _supervisor,
+    _watch,
+    serial,
+    stimulator,
+    vehicle,
+)
 from bcikit.effectors._supervisor import Cause, Supervisor
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parent.parent.parent
@@ -130,6 +144,7 @@ REMOVE = {
     "H42": lambda m: m.setattr(_spec.CommandSpec, "columns", lambda self, s, effector: list(range(len(self.names)))),
     "H43": lambda m: m.setattr(stimulator.Stimulator, "pulse", _moved.Moved.pulse),
     "H46": believed_alive,
+    "H47": replaced(_door, "opened", lambda device, own=False: socket.socket(socket.AF_UNIX)),
 }
 
 
