@@ -121,7 +121,10 @@ def _withheld(s: Mapping[str, Any]) -> str:
         f"<tr><td>{a['share']:.0%}</td><td>{a['accuracy']:.3f}</td><td>{a['sure']:.2f}</td></tr>" for a in s["answered"]
     )
     heads = "".join(f"<th>{h}</th>" for h in ("answered, the surest first", "of these right", "from this probability on"))
-    said = f"Decisions withheld below a probability, causal. What is said is {s['calibration']:.2f} off what is right."
+    said = (
+        f"Decisions withheld below a probability, causal. What is said is {s['calibration']:.2f} off what is right"
+        f" (on average {s['said']:.2f}; Brier score {s['brier']:.3f})."
+    )
     return f"<table><tr>{heads}</tr>{rows}</table><p class='dim'>{said}</p>"
 
 

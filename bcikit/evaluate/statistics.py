@@ -119,7 +119,9 @@ def withheld(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     """What withholding decisions would bring, and whether probabilities mean what they say. answered: for each share of
     trials, the surest first, the accuracy among them and the highest probability from which on they are answered.
     calibration: the mean of how far accuracy lies from the probability said, over ten bins of it, weighed by trials (Naeini
-    et al., Proc AAAI 29, 2015, doi:10.1609/aaai.v29i1.9602)."""
+    et al., Proc AAAI 29, 2015, doi:10.1609/aaai.v29i1.9602). said: the mean probability said, to be held against the
+    accuracy: above it they boast. brier: the mean squared distance of all probabilities from what was (Brier, Mon Weather
+    Rev 78:1, 1950); no answer counts as no probability."""
     top = np.nan_to_num(np.concatenate([p.max(axis=1) for _, p in pairs]), nan=0.0)
     hits = np.concatenate([_hits(y, p) for y, p in pairs])
     order, n = np.argsort(-top, kind="stable"), len(top)
@@ -129,7 +131,9 @@ def withheld(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
         answered.append({"share": share, "accuracy": float(hits[some].mean()), "sure": float(top[some[-1]])})
     bins = np.minimum((10 * top).astype(int), 9)
     apart = [abs(float(hits[bins == b].mean() - top[bins == b].mean())) * (bins == b).mean() for b in np.unique(bins)]
-    return {"answered": answered, "calibration": float(sum(apart))}
+    off = [((np.nan_to_num(p) - np.eye(p.shape[1])[y]) ** 2).sum(axis=1) for y, p in pairs]
+    told = {"calibration": float(sum(apart)), "said": float(top.mean()), "brier": float(np.concatenate(off).mean())}
+    return {"answered": answered, **told}
 
 
 def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from ..core.stream import Chunk, Event
 
 
 class Reporting(Stage):
-    """Events that are told while a chunk is in work go out with it. Hops of `size` samples stand on the stream's own index;
-    behind each that was seen from its beginning, `turn` is called."""
+    """Events that are told while a chunk is in work go out with it. For those that `walk`: hops of `size` samples stand on
+    the stream's own index; behind each that was seen from its beginning, `turn` is called."""
 
     size: int  # samples in a hop; set in `setup`
     _seen: int  # samples of this hop; begun there with 0
@@ -23,7 +23,7 @@ class Reporting(Stage):
     def step(self, c: Chunk) -> Chunk:
         self.told: list[Event] = []
         out = super().step(c)
-        return out.but(events=(*out.events, *self.told))
+        return out.but(events=(*out.events, *self.told)) if self.told else out
 
     def tell(self, index: int, name: str, value: Any) -> None:
         self.told.append(Event(index, name, value))

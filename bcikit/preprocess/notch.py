@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import kernels
 from ..core.parts import Setting, Stage
-from ..core.stream import Chunk, Event, Stream
+from ..core.stream import Stream
 from ._design import notch, notch_gain
 from ._filter import Filter
+from ._reporting import Reporting
 from ._signals import CHANNELS, below_nyquist, noted
 
 LOOK_S = 0.1  # how often the frequency is corrected
@@ -21,7 +22,7 @@ TOLD = 10  # looks from one telling to the next
 
 
 @dataclass(eq=False)
-class Notch(Filter):
+class Notch(Reporting, Filter):
     """Notches at the mains and its multiples, causal. (samples, channels) in and out, same unit.
 
     With `follow` = 0 the notches stand still: SciPy's `iirnotch`, one after the other. With `follow` > 0 the same notches
@@ -66,11 +67,6 @@ class Notch(Filter):
             self._looks = self._done = 0  # looks, and samples
         return out
 
-    def step(self, c: Chunk) -> Chunk:
-        self.told: list[Event] = []
-        out = super().step(c)
-        return out.but(events=(*out.events, *self.told)) if self.told else out
-
     def prime(self, columns: np.ndarray, values: np.ndarray) -> None:
         if self.follow and len(self.multiples):
             self._base[columns] = values
@@ -109,7 +105,7 @@ class Notch(Filter):
         self._looks += 1
         if self._looks % TOLD == 0:
             index, peak = (self._begin or 0) + self._done - 1, float(np.hypot(*now).mean())
-            self.told.append(Event(index, "mains", f"{peak:.3g} at {self._hertz:.2f} Hz"))
+            self.tell(index, "mains", f"{peak:.3g} at {self._hertz:.2f} Hz")
         self._refs = self._references()
 
     @classmethod

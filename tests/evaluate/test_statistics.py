@@ -73,18 +73,22 @@ def test_wilcoxon_and_its_effect():
 
 
 def test_what_is_withheld_is_what_is_least_sure_and_calibration_is_what_it_says():
+    from sklearn.metrics import brier_score_loss
+
     rng = np.random.default_rng(0)
     said = rng.uniform(0.5, 1, 4000)
     y = (rng.random(4000) > said).astype(int)  # class 0 is right as often as it is said to be
     honest = withheld([(y, np.column_stack([said, 1 - said]))])
-    assert honest["calibration"] < 0.03
+    assert honest["calibration"] < 0.03 and honest["said"] == pytest.approx(0.75, abs=0.01)
+    assert honest["brier"] == pytest.approx(2 * brier_score_loss(y == 0, said))
     for row in honest["answered"]:  # the surest share of an even distribution from one half to one
         assert row["sure"] == pytest.approx(1 - row["share"] / 2, abs=0.02)
         assert row["accuracy"] == pytest.approx(1 - row["share"] / 4, abs=0.03)
     boasting = withheld([(y, np.tile([1.0, 0.0], (4000, 1)))])
     assert boasting["calibration"] == pytest.approx(0.25, abs=0.03)
+    assert boasting["said"] == 1.0 and boasting["brier"] > honest["brier"]
     lost = withheld([(np.zeros(10, int), np.full((10, 2), np.nan))])  # no answer is a wrong one, and the least sure
-    assert lost["answered"][0]["accuracy"] == 0.0
+    assert lost["answered"][0]["accuracy"] == 0.0 and lost["brier"] == 1.0
 
 
 def test_splits_that_learnt_other_classes_are_counted_where_they_belong():
