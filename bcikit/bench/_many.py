@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import WrongUse
+from ..core.stream import Channel, Chunk, Stream
+from ..decode.kinematics._intention import towards
 from ..decode.kinematics.click import Click, Presses, closer, may_close
+from ..decode.kinematics.gru import Gru
 from ..decode.kinematics.latents import Latents
 from ..decode.kinematics.steering import Steering
+from ..simulate.loop_facts import fact
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.world import World
 
@@ -138,7 +143,7 @@ class Many:
         self.W = np.stack([c.weights_ for c in self.clicks]).astype(np.float32)
         self.offset = np.array([c.offset_ for c in self.clicks])
 
-    def calibrate(self, blocks: Sequence[tuple[float, float]] = BLOCKS, patience_s: float = math.inf) -> Use | None:
+    def calibrate(self, blocks: Sequence[tuple[float, float]] = BLOCKS, patience_s: float = math.inf) -> Use:
         """As `tasks/closed_loop.py` does it: seconds and the computer's part of each block, a fit behind each. What was
         learnt from watching is forgotten behind the second. A target not hit in `patience_s` makes place for the next.
         The use that was learnt from in the end."""
@@ -152,6 +157,8 @@ class Many:
         self.world.neurons.observe(False)
         self.world.task.timeout_s = usual
         self.world.task.fresh()
+        if known is None:
+            raise WrongUse("A calibration has a block at least.")
         return known
 
     def read_latents(self, use: Use, runs: Sequence[int]) -> None:
@@ -210,6 +217,53 @@ class Heard(Many):
 
     def clicked(self, counts: np.ndarray) -> np.ndarray | None:
         return self.presses(self.world.closed) if self.world.task.dwell_s is None else None
+
+
+class Told(Heard):
+    """A bound of whatever decodes goals: the target itself is told, once the person can have acted on it, and the cursor is
+    pushed towards it as they would, smoothed as in `Heard`. No noise of neurons is in it."""
+
+    def __init__(self, world: World, speed: float, lag_s: float) -> None:
+        super().__init__(world, speed, lag_s)
+        self.targets = deque([world.task.target.copy()], maxlen=round(fact("reaction_s") / world.step_s) + 1)
+
+    def decoded(self, counts: np.ndarray) -> np.ndarray:
+        self.targets.append(self.world.task.target.copy())
+        way = self.targets[0] - self.world.cursor
+        push = way / np.maximum(np.hypot(*way.T), fact("slow_s") * self.speed[:, 0])[:, None]
+        self.velocity = self.smooth * self.velocity + (1 - self.smooth) * self.speed * push
+        return self.velocity
+
+
+class Networks(Many):
+    """The cursor follows `gru` once `learn` was called: a recurrent network for each run."""
+
+    nets: Sequence[Gru] = ()
+    gain = 1.0
+
+    def learn(self, use: Use) -> None:
+        """A network for each run, from use whose targets are known; seeded."""
+        step, self.nets, self._at = self.world.step_s, [], 0
+        channels = tuple(Channel(f"u{k}", "spikes", "count") for k in range(self.world.neurons.units))
+        for run, d in enumerate(self.decoders):
+            counts, cursor, target, size, _ = use.of(run)
+            push, weight = towards(cursor, target, size, step, d.near_s * d.speed)
+            net = Gru(unit="1/s").fit(counts, np.where(weight[:, None] > 0, d.speed * push, np.nan))
+            net.start(Stream("simulated counts", 1 / step, channels))
+            self.nets = [*self.nets, net]
+
+    def scale(self, gain: float) -> None:
+        super().scale(gain)
+        self.gain = gain
+
+    def decoded(self, counts: np.ndarray) -> np.ndarray:
+        if not self.nets:
+            return super().decoded(counts)
+        rows = zip(self.nets, counts, strict=True)
+        told = [net.step(Chunk(row[None], self._at, self._at * self.world.step_s)).data[0] for net, row in rows]
+        self._at += 1
+        self.velocity = self.gain * np.array(told, float)
+        return self.velocity
 
 
 def many(world: World, noiseless: bool = False, **settings: Any) -> Many:

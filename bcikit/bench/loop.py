@@ -22,11 +22,11 @@ from ..simulate.loop_facts import fact, fingerprint
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
-from ._many import Heard, Many, Use, many
+from ._many import Heard, Many, Networks, Told, Use, many
 from .raw import raw
 
 TEACHERS = ("static", "aligned", "rti", "prit", "known")  # of the row days, each also a row of its own
-ROWS = ("grid", "click", "refit", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
+ROWS = ("grid", "click", "refit", "gru", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -53,6 +53,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
     made: dict[str, Callable[[Sequence[int]], Iterator[dict[str, Any]]]] = {
         "grid": grid,
         "refit": refit,
+        "gru": network,
         "bins": bins,
         "click": click,
         "days": lambda s: stays(s, days),
@@ -146,13 +147,17 @@ def ratio(got: np.ndarray, base: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def grid(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """6 x 6 cells, a stay selects: the decoder at two sizes, beside what the person could do at best; and what bounds it:
-    people who look away at times and a decoder that takes its time, then the noise that no number of units averages out."""
+    people who look away at times and a decoder that takes its time, then the noise that no number of units averages out; and
+    what a decoder of goals could do at best."""
     best = ceiling(seeds)
     yield {"row": "grid, noiseless person", **interval(best)}
     for name, exact in (("delay and pauses alone", True), ("and the noise that all units share", False)):
         settings = max(every(HEARD), key=lambda s: float(heard(TUNING, exact, **s).mean()))
         got = heard(seeds, exact, **settings)
         yield {"row": f"grid, {name}", **interval(got), "of_ceiling": ratio(got, best), "settings": settings}
+    settings = max(every(HEARD), key=lambda s: float(told(TUNING, **s).mean()))
+    got = told(seeds, **settings)
+    yield {"row": "grid, every target told", **interval(got), "of_ceiling": ratio(got, best), "settings": settings}
     for units in (192, 1024):
         settings = tuned(units, OURS)
         got = scored(calibrated(seeds, units, **settings))
@@ -162,6 +167,13 @@ def grid(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
 def heard(seeds: Sequence[int], exact: bool, **settings: float) -> np.ndarray:
     """(runs) bits a second where units without end are decoded."""
     m = Heard(world(seeds, 1), exact=exact, **settings)
+    m.use(SETTLE_S, keep=False)
+    return scored(m)
+
+
+def told(seeds: Sequence[int], **settings: float) -> np.ndarray:
+    """(runs) bits a second where the target is known, not decoded."""
+    m = Told(world(seeds, 1), **settings)
     m.use(SETTLE_S, keep=False)
     return scored(m)
 
@@ -224,6 +236,23 @@ def refit(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         yield {"row": f"told the push, {units} channels", **interval(bound), "ratio": ratio(bound, base)}
 
 
+def network(seeds: Sequence[int], units: int = 192) -> Iterator[dict[str, Any]]:
+    """`gru` in place of the Kalman filter: it learns from the same calibration, moves the cursor for as long as a block of
+    it, and learns again from all. Its gain is tuned as the others' are."""
+
+    def learnt(people: Sequence[int]) -> Networks:
+        m = Networks(world(people, units), [Steering() for _ in people])
+        use = m.calibrate()
+        m.learn(use)
+        m.learn(use.then(m.use(BLOCKS[-1][0])))
+        return m
+
+    m = learnt(TUNING)
+    gain = max(GAINS, key=lambda g: float(scored(geared(m, g)).mean()))
+    got = scored(geared(learnt(seeds), gain))
+    yield {"row": f"gru, {units} channels", **interval(got), "settings": {"gain": gain}}
+
+
 def bins(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Short bins win while steering, long ones offline (J. P. Cunningham et al., J. Neurophysiol. 105:1932-1949, 2011,
     doi:10.1152/jn.00503.2010)."""
@@ -250,8 +279,7 @@ def _lived(
     """The lines of these teachers, each with people of its own."""
     m = many(world([*seeds] * len(teachers), units))
     use, each_run = m.calibrate(), np.repeat(teachers, len(seeds)).tolist()
-    if use is not None:
-        m.read_latents(use, [run for run, teacher in enumerate(each_run) if teacher == "aligned"])
+    m.read_latents(use, [run for run, teacher in enumerate(each_run) if teacher == "aligned"])
     m.world.task.timeout_s = fact("timeout_s")  # what is never reached counts as so long
     m.use(DAY_S, keep=False)
     first = m.world.task.seconds_to_target()

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from bcikit.bench import loop as bench
-from bcikit.bench._many import many
+from bcikit.bench._many import Networks, Told, many
 from bcikit.bench.loop import REFIT, calibrated, ceiling, interval, loop, stays, world
+from bcikit.decode.deep._network import missing
+from bcikit.decode.kinematics.steering import Steering
 
 
 def test_a_person_among_many_does_what_they_do_alone():
@@ -65,6 +67,24 @@ def test_a_noiseless_person_is_not_beaten_and_intervals_hold_the_mean():
     best = ceiling([1, 2])
     assert (6 < best).all() and (best < 9).all()
     assert interval(np.array([1.0, 2.0, 3.0]))["ci"][0] < 2.0 < interval(np.array([1.0, 2.0, 3.0]))["ci"][1]
+
+
+def test_whoever_is_told_the_target_goes_there_and_selects_nothing_else():
+    m = Told(world([1, 2], 1), speed=4.0, lag_s=0.04)
+    m.use(30.0, keep=False)
+    assert (m.world.task.correct > 30).all() and not m.world.task.wrong.any()
+
+
+def test_the_networks_are_the_network_at_its_gain():
+    if missing():
+        pytest.skip(f"left out: {', '.join(missing())}")
+    m = Networks(world([1, 2], 16), [Steering(), Steering()])
+    m.learn(m.calibrate(((20.0, 1.0), (10.0, 0.5))))
+    m.scale(0.5)
+    use = m.use(1.0)
+    for run, net in enumerate(m.nets):
+        assert np.allclose(use.velocity[:, run], 0.5 * net.predict(use.counts[:, run]), atol=1e-5)
+    assert m.nets[0].network_.tobytes() != m.nets[1].network_.tobytes()
 
 
 def test_rows_say_what_they_are():
