@@ -42,6 +42,12 @@ def opened(device: str, own: bool = False) -> socket.socket:
     return listener
 
 
+def shut(listener: socket.socket) -> None:
+    """Close a door and take it away."""
+    Path(listener.getsockname()).unlink(missing_ok=True)
+    listener.close()
+
+
 def tell(device: str, **said: Any) -> dict[str, Any]:
     """Speak at every door of a device, from any program of this user: stop=True, reset="NAME", or nothing to ask how it is.
     Gives the answer of its supervisor's process, else of a program that shows it. Raises DeviceTrouble where nobody answers,
@@ -59,8 +65,11 @@ def tell(device: str, **said: Any) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             silent = error
     if silent or not answers:
+        others = {path.stem.partition("@")[0] for path in (home() / "effectors").glob("*.sock")} - {device}
         raise DeviceTrouble(
-            f"No supervisor of {device!r} answers.", "It runs while an effector is open, or shown on the page."
+            f"No supervisor of {device!r} answers.",
+            "It runs while an effector is open, or shown on the page.",
+            f"There is one of {', '.join(sorted(others))}." if others else "",
         ) from silent
     if "refused" in answers[0]:
         raise WrongUse(answers[0]["refused"])
@@ -89,8 +98,7 @@ class Porter:
             return
         self._closing.set()
         self._thread.join()
-        Path(self._listener.getsockname()).unlink(missing_ok=True)
-        self._listener.close()
+        shut(self._listener)
 
     def _serve(self) -> None:
         while not self._closing.is_set():

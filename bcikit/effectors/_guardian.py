@@ -22,7 +22,7 @@ import numpy as np
 from ..core.errors import BciError
 from ..core.find import part
 from . import _limits
-from ._door import opened
+from ._door import opened, shut
 from ._ledger import Ledger
 from ._priority import SUPERVISES, favour, favoured
 from ._slot import Panel
@@ -156,8 +156,8 @@ class Guardian:
 
     def close(self) -> None:
         """Whatever ended this: a device that is not at rest is left to come to rest by itself, and ends then."""
+        shut(self.doors)  # while the ledger is locked: the next supervisor has a door of the same name
         self.ledger.close()
-        self.doors.close()
         if not math.isnan(self.rested):
             self.mover.terminate()
             self.mover.wait()

@@ -154,6 +154,8 @@ def test_a_stop_is_heard_at_every_door_and_one_whose_owner_is_gone_is_taken_away
             rude.connect(str(home() / "effectors" / f"probe@{os.getpid()}.sock"))
             rude.sendall(b"[1")
         assert tell("probe", stop=True) == {"latched": "none"} and said == [{"stop": True}] and not left.exists()
+        with pytest.raises(DeviceTrouble, match="one of probe"):
+            tell("prob")
     with pytest.raises(DeviceTrouble, match="No supervisor"):
         tell("probe")
     assert not list((home() / "effectors").glob("*.sock"))
