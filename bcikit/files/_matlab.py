@@ -28,6 +28,7 @@ TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8",
 CELL, STRUCT, OBJECT, TEXT, NUMBERS = 1, 2, 3, 4, range(6, 16)  # classes of a matrix
 DEEPEST = 32  # levels of cells and structs in each other
 MOST = 4 << 30  # bytes, unpacked
+MANY = 100_000  # values of a 7.3 file, where each is read by itself
 
 
 class Fields(Mapping[str, Any]):
@@ -61,7 +62,8 @@ def opened(path: Path, wanted: Sequence[str] = (), keep: bool = False) -> Iterat
         if newer(path):
             h5py = _h5py()
             with h5py.File(path, "r") as file:
-                yield Fields([n for n in file if not n.startswith("#")], lambda n: _stored(file, n, file))
+                newest = _Newer(file)
+                yield Fields([n for n in file if not n.startswith("#")], lambda n: newest.stored(file, n))
         else:
             stat = path.stat()
             get = _older if keep else _older.__wrapped__
@@ -196,28 +198,34 @@ def _h5py() -> Any:
     return h5py
 
 
-def _stored(parent: Any, name: str, file: Any, level: int = 0) -> Any:
-    """What HDF5 holds under a name. What lies in other files is not followed."""
-    link = parent.get(name, getlink=True)
-    if type(link).__name__ == "ExternalLink":
-        raise ValueError(f"{name} lies in another file")
-    return _unpacked(parent[name], file, level)
+class _Newer:
+    """A file in HDF5. What lies in other files is not followed, and what refers to itself not without end."""
 
+    def __init__(self, file: Any) -> None:
+        self.file, self.left = file, MANY
 
-def _unpacked(node: Any, file: Any, level: int) -> Any:
-    if level > DEEPEST:
-        raise ValueError(f"cells and structs lie more than {DEEPEST} levels deep in each other")
-    if not hasattr(node, "dtype"):
-        return Fields(node, lambda n: _stored(node, n, file, level + 1))
-    if node.external or node.is_virtual:
-        raise ValueError(f"{node.name} lies in another file")
-    if node.size * node.dtype.itemsize > MOST:
-        raise ValueError(f"{node.name} unpacks to more than {MOST >> 30} GiB")
-    if node.attrs.get("MATLAB_empty", 0):
-        return np.empty(0)
-    if node.dtype.kind == "O":
-        return [_unpacked(file[ref], file, level + 1) for ref in node[()].T.ravel(order="F")]
-    a = node[()].T  # MATLAB's axes come the other way round
-    if node.attrs.get("MATLAB_class") == b"char":
-        return "\n".join("".join(map(chr, row)) for row in np.atleast_2d(a))
-    return a
+    def stored(self, parent: Any, name: str, level: int = 0) -> Any:
+        """What is held under a name."""
+        link = parent.get(name, getlink=True)
+        if type(link).__name__ == "ExternalLink":
+            raise ValueError(f"{name} lies in another file")
+        return self.value(parent[name], level)
+
+    def value(self, node: Any, level: int) -> Any:
+        self.left -= 1
+        if level > DEEPEST or self.left < 0:
+            raise ValueError(f"cells and structs lie more than {DEEPEST} levels deep in each other, or are more than {MANY}")
+        if not hasattr(node, "dtype"):
+            return Fields(node, lambda n: self.stored(node, n, level + 1))
+        if node.external or node.is_virtual:
+            raise ValueError(f"{node.name} lies in another file")
+        if node.size * node.dtype.itemsize > MOST:
+            raise ValueError(f"{node.name} unpacks to more than {MOST >> 30} GiB")
+        if node.attrs.get("MATLAB_empty", 0):
+            return np.empty(0)
+        if node.dtype.kind == "O":
+            return [self.value(self.file[ref], level + 1) for ref in node[()].T.ravel(order="F")]
+        a = node[()].T  # MATLAB's axes come the other way round
+        if node.attrs.get("MATLAB_class") == b"char":
+            return "\n".join("".join(map(chr, row)) for row in np.atleast_2d(a))
+        return a

@@ -120,7 +120,7 @@ def _trouble(path: Path, error: Exception) -> FileTrouble:
         return FileTrouble(
             f"{path} is of a kind that bcikit does not know.",
             f"Neither its content nor its ending ({path.suffix or 'none'}) says what it is.",
-            "It reads XDF, OpenBCI text, CSV, NumPy, and what MNE reads (FIF, EDF, BDF, GDF, BrainVision, EEGLAB, ...).",
+            "It reads XDF, OpenBCI text, CSV, NumPy, MATLAB, and what MNE reads (FIF, EDF, BDF, GDF, EEGLAB, BrainVision).",
         )
     if path.suffix.lower() == ".cnt":
         with open(path, "rb") as file:

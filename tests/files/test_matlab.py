@@ -136,6 +136,8 @@ def newer(path, link=None):
                 n.attrs["MATLAB_class"] = np.bytes_("char")
             s.create_dataset("channels", data=[[n.ref] for n in names], dtype=h5py.ref_dtype)
         f.create_dataset("data", data=[[refs["s0"].ref], [refs["s1"].ref]], dtype=h5py.ref_dtype)
+        ring = f.create_dataset("ring", (50,), h5py.ref_dtype)
+        ring[:] = [ring.ref] * 50
         if link:
             f["other"] = h5py.ExternalLink(str(link), "x")
             f.create_dataset("outside", (4,), "f8", external=[(str(link), 0, 32)])
@@ -161,6 +163,11 @@ def test_version_7_3_cannot_point_at_other_files(tmp_path):
     for name in ("other", "outside"):
         with pytest.raises(FileTrouble, match="lies in another file"):
             read(path, signal=name, rate=100)
+
+
+def test_version_7_3_that_refers_to_itself_has_an_end(tmp_path):
+    with pytest.raises(FileTrouble, match="cells and structs lie more than 32 levels deep"):
+        read(newer(tmp_path / "a.mat"), signal="ring", rate=1)
 
 
 @pytest.mark.parametrize(
