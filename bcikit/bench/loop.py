@@ -19,6 +19,7 @@ import numpy as np
 from ..decode.kinematics.steering import Steering
 from ..kernels import one_thread
 from ..simulate.loop_facts import fact, fingerprint
+from ..tasks._targets import Targets
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
@@ -183,20 +184,28 @@ def click(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     click being known: a person whose very push is decoded, then with the noise that no number of units averages out."""
     for name, exact in (("noiseless person", True), ("and the noise that all units share", False)):
         tried = every({"side": SIDES, **HEARD})
-        settings = max(tried, key=lambda s: float(clicks_heard(TUNING, exact, **s).mean()))
-        yield {"row": f"click, {name}", **interval(clicks_heard(seeds, exact, **settings)), "settings": settings}
+        settings = max(tried, key=lambda s: float(clicks_heard(TUNING, exact, **s).bits_per_s().mean()))
+        yield {"row": f"click, {name}", **_selected(clicks_heard(seeds, exact, **settings)), "settings": settings}
     m = clicking(TUNING, 1024)
     settings = max(every(CLICKING), key=lambda s: float(scored(clicked_on(m, TUNING, **s)).mean()))
     for units in (1024, 4096):
-        got = scored(clicked_on(clicking(seeds, units), seeds, **settings))
-        yield {"row": f"click, {units} channels", **interval(got), "settings": settings}
+        m = clicked_on(clicking(seeds, units), seeds, **settings)
+        scored(m)
+        yield {"row": f"click, {units} channels", **_selected(m.world.task), "settings": settings}
 
 
-def clicks_heard(seeds: Sequence[int], exact: bool, side: int, **settings: float) -> np.ndarray:
-    """(runs) bits a second where units without end are decoded, and clicks without error."""
+def _selected(task: Targets) -> dict[str, Any]:
+    """Bits a second, and how many selections a minute they are made of."""
+    a_minute = {name: float(n.mean() * 60 / task.seconds) for name, n in (("correct", task.correct), ("wrong", task.wrong))}
+    return {**interval(task.bits_per_s()), **a_minute}
+
+
+def clicks_heard(seeds: Sequence[int], exact: bool, side: int, **settings: float) -> Targets:
+    """The task as it went where units without end are decoded, and clicks without error."""
     m = Heard(World(seeds, 1, Grid(seeds, STEP_S, None, side), perfect=exact), exact=exact, **settings)
     m.use(SETTLE_S, keep=False)
-    return scored(m)
+    scored(m)
+    return m.world.task
 
 
 def clicking(seeds: Sequence[int], units: int) -> Many:
