@@ -143,8 +143,7 @@ class Permit:
     def _pass(self, c: Chunk) -> None:
         bits = float("nan")
         if self._meter is not None:
-            passed = self._meter.passed(c)
-            if passed is None:
+            if (passed := self._meter.passed(c)) is None:
                 self.capped += 1
                 return
             c, bits = passed

@@ -16,7 +16,6 @@ import json
 import mmap
 import os
 import sqlite3
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -54,18 +53,18 @@ class Epoch:
         self._fd = _opened(made(home) / "consent.epoch")
         if os.fstat(self._fd).st_size < 16:
             os.ftruncate(self._fd, 16)
-        self._map = mmap.mmap(self._fd, 16)
+        whole = memoryview(mmap.mmap(self._fd, 16))
+        self._count, self._seen = whole[:8].cast("Q"), whole[8:].cast("d")
 
     def count(self) -> int:
-        return int.from_bytes(self._map[:8], "little")
+        return self._count[0]
 
     def set_count(self, count: int) -> None:
-        self._map[:8] = count.to_bytes(8, "little")
+        self._count[0] = count
 
     def latest(self, when: float) -> float:
         """`when`, or the latest time that was seen before, if that is later."""
-        when = max(when, struct.unpack("<d", self._map[8:])[0])
-        self._map[8:] = struct.pack("<d", when)
+        self._seen[0] = when = max(when, self._seen[0])
         return when
 
     def there(self) -> bool:
@@ -96,7 +95,8 @@ class Epoch:
         raise BciError("It is changed, but a sink is still inside its last send.", why, "End that program.")
 
     def close(self) -> None:
-        self._map.close()
+        for view in (self._count, self._seen):
+            view.release()
         os.close(self._fd)
 
 

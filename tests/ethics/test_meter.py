@@ -95,6 +95,40 @@ def test_what_a_hostile_decoder_gets_out_stays_below_the_cap(clock, how, cap):
     assert max(windows) <= cap * WINDOW_S + 1e-6
 
 
+@pytest.mark.parametrize("rate", [0.0, 10.0])
+def test_what_a_chunk_costs_is_told_by_what_was_sent_alone(clock, rate):
+    """What was held back moves nothing: whoever sees only what passed reckons the same bits."""
+    rng, cap = np.random.default_rng(2), 20.0
+    meter, theirs, held = Meter(stream(rate=rate), cap), Meter(stream(rate=rate), np.inf), 0
+    for i in range(2000):
+        clock.now += rng.choice([0.01, 0.5])
+        first = i if rng.random() < 0.7 else int(rng.integers(0, 2**40))
+        when = i / 10 if rng.random() < 0.7 else rng.choice([np.nan, rng.integers(0, 2**40)])
+        if passed := meter.passed(said(*rng.choice([0, 1, np.nan], rng.integers(0, 4)), first=first, time=float(when))):
+            assert theirs.passed(passed[0])[1] == passed[1]
+        else:
+            held += 1
+    assert 0 < held < 2000 and meter.bits == theirs.bits
+
+
+def test_what_is_held_back_moves_no_clock_for_the_next():
+    meter = Meter(stream(), 100.0)
+    assert meter.passed(said(0, first=0, time=0.0)) and meter.passed(said(1, first=1, time=0.1))
+    assert meter.passed(said(*[0, 1] * 1000, first=2, time=1e6)) is None
+    assert meter.passed(said(1, first=2, time=1e6))[1] > 50, "a time that the receiver could not know came free"
+
+
+def test_numbers_of_another_type_do_not_pass():
+    assert Meter(stream(), 1e6).passed(Chunk(np.zeros((1, 1), np.float64), 0, 0.0)) is None
+
+
+def test_what_is_sent_is_what_was_looked_at(clock):
+    x = np.ones((1, 1), np.float32)
+    c, _ = Meter(stream(), 1e6).passed(Chunk(x, 0, 0.0))
+    x[:] = 0.5
+    assert c.data[0, 0] == 1.0 and not c.data.flags.writeable
+
+
 def test_the_code_is_one_that_can_be_read_back():
     """Elias's gamma: the lengths obey Kraft's inequality, so that no receiver learns more than they count."""
     lengths = [module._gamma(k) for k in itertools.chain(range(0, 5000), range(-5000, 0))]
