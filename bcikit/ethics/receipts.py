@@ -1,8 +1,8 @@
 """A consent as a record that can be read elsewhere: the field names of ISO/IEC TS 27560:2023, the purposes of W3C DPV 2.
 
-The names, and which are mandatory, are those that W3C's guide lists (https://w3id.org/dpv/guides/consent-27560). Of an
-operator's name, address and law this device knows nothing: they are said to be not stated. Under `bcikit` stands what the
-Gate decides by.
+The names, and which are mandatory, are those that W3C's guide lists (https://w3id.org/dpv/guides/consent-27560), with those
+that it calls mandatory under the GDPR. Of an operator's name, address, contact, law and authority this device knows nothing:
+they are said to be not stated. Under `bcikit` stands what the Gate decides by.
 """
 
 from __future__ import annotations
@@ -54,16 +54,30 @@ def written(g: Grant, counter: int, policy: Policy, key: str, device: str, entry
                 "lawful_basis": "dpv:ExplicitlyExpressedConsent",
                 "pii_information": [{"pii_type": f"neural signals, {g.level} or less raw", "sensitive_pii_category": True}],
                 "pii_controllers": [device],
+                "collection_method": "measured at the body, by a board on this device",
                 "processing_method": ", ".join(g.sinks),
                 "storage_locations": ["this device"] if g.sinks[0] in LOCAL else ["recipients"],
+                "processing_locations": ["this device"] if g.sinks[0] in LOCAL else ["this device", "recipients"],
                 "retention_period": f"until erased; {policy.delete_days:g} days after a withdrawal at the latest",
                 "jurisdiction": NOT_STATED,
                 "recipient_third_parties": [] if g.sinks[0] in LOCAL else [f"whoever receives {g.sinks[0]}"],
                 "withdrawal_method": f"bcikit consent revoke {g.subject}",
+                "privacy_rights": [
+                    f"to see and take with you all that is kept: bcikit export {g.subject}",
+                    f"to have it destroyed: bcikit erase {g.subject}",
+                ],
+                "authority_party": NOT_STATED,
             }
         ],
         "party_identification": [
-            {"party_id": device, "party_name": NOT_STATED, "party_address": NOT_STATED, "party_role": "pii_controller"}
+            {
+                "party_id": device,
+                "party_name": NOT_STATED,
+                "party_address": NOT_STATED,
+                "party_contact": NOT_STATED,
+                "party_type": "pii_controller",
+                "party_role": "pii_controller",
+            }
         ],
         "events": [
             {
