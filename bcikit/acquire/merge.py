@@ -6,12 +6,14 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Annotated, Any
 
 import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.find import parse
+from ..core.label import UNLABELLED, Label
 from ..core.parts import Board, Setting, Status, settings_of
 from ..core.stream import Channel, Chunk, Event, Stream
 
@@ -45,6 +47,7 @@ class Merge(Board):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._label = UNLABELLED
         self._made: list[Board] = []
         self._opened: list[Board] = []
 
@@ -61,13 +64,24 @@ class Merge(Board):
         """A person is at it where one is at any of its boards."""
         return any(board.live for board in self._parts())
 
+    @property
+    def label(self) -> Label:
+        """Of the person at it; where nobody is, what its boards bear themselves."""
+        own = [board.label for board in self._parts()]
+        return reduce(Label.join, own) if own and not self.live else self._label
+
+    @label.setter
+    def label(self, label: Label) -> None:
+        self._label = label
+
     def open(self) -> Stream:
         if len(self.boards) < 2:
             raise WrongUse("merge needs two boards or more.", do="--opt boards=synthetic+lsl:name=Markers")
         streams: list[Stream] = []
         try:
             for board in reversed(self._parts()):  # the first last: it need not wait for the others
-                board.clock, board.label = self.clock, self.label
+                board.clock = self.clock
+                board.label = self.label if board.live else board.label  # what is simulated says so itself
                 self._opened.append(board)
                 streams.insert(0, board.open())
         except BaseException:

@@ -16,7 +16,7 @@ from bcikit.acquire.merge import Merge
 from bcikit.core.clock import JumpClock
 from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.find import parse
-from bcikit.core.label import Label
+from bcikit.core.label import SIMULATED, Label
 from bcikit.core.parts import Board, Status
 from bcikit.core.stream import Channel, Chunk, Event, Recording, Stream
 
@@ -165,6 +165,17 @@ def test_labels_are_joined_and_given():
     merge = Merge.of(Pulses(), Marks(()))
     merge.label = Label(subjects=frozenset({"S1"}))
     assert run(merge).stream.label == merge.label
+
+
+def test_simulated_boards_are_simulated_before_they_open_and_after():
+    merge = Merge(("implant:n=32", "synthetic:n=2"))
+    assert not merge.live and merge.label == SIMULATED
+    assert merge.open().label == SIMULATED
+    merge.close()
+    mixed, person = Merge.of(parse("board", "synthetic:n=2"), Pulses()), Label(subjects=frozenset({"S1"}))
+    mixed.label = person
+    assert mixed.live and mixed.open().label == person
+    mixed.close()
 
 
 def test_the_line_says_the_same():
