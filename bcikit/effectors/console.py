@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
 from ..core.parts import Report, Setting, Sink
-from ..core.stream import Chunk
+from ..core.stream import Chunk, Stream
+from ..ethics.manifest import use
 
 
 def _print(text: str) -> None:
@@ -19,8 +20,8 @@ def _print(text: str) -> None:
 @dataclass(eq=False)
 class Console(Sink):
     """Prints the newest command of each chunk when it differs from the one before by more than `change`; a stream with
-    an alphabet is printed in its words. When data stop coming, and at the end, it prints `safe`: what was told last holds no
-    longer."""
+    an alphabet is printed in its words. First it says for what they may be used. When data stop coming, and at the end, it
+    prints `safe`: what was told last holds no longer."""
 
     change: Annotated[
         float, Setting("how much a value must change to be printed again, in the unit of its channel", low=0)
@@ -33,6 +34,10 @@ class Console(Sink):
         super().__post_init__()
         self.say: Callable[[str], None] = _print  # a view that owns the screen puts its own here
         self._told: np.ndarray | None = None
+
+    def open(self, s: Stream, permit: Any) -> None:
+        super().open(s, permit)
+        self.say(f"({use(s.label)})")
 
     def send(self, c: Chunk) -> None:
         if not len(c):

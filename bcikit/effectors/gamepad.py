@@ -1,7 +1,7 @@
 """A virtual game controller: a page or game on this machine reads it over a websocket, as the browser's Gamepad API gives
 it.
 
-    {"axes": [x, y, 0, 0], "buttons": [0, 1, ...], "timestamp": seconds}
+    {"axes": [x, y, 0, 0], "buttons": [0, 1, ...], "timestamp": seconds, "use": "for what it may be used"}
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..core.errors import DeviceTrouble, WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ..ethics.manifest import use
 from ._drawing import Drawing, ball, line
 
 AXES, BUTTONS = 4, 17  # of the standard gamepad (W3C Gamepad)
@@ -89,7 +90,8 @@ class Gamepad(Sink):
 
     def state(self) -> dict[str, Any]:
         """As the page sees it."""
-        return {"axes": list(self.axes), "buttons": list(self.buttons), "timestamp": self.when}
+        pushed = {"axes": list(self.axes), "buttons": list(self.buttons), "timestamp": self.when}
+        return {**pushed, "use": use(self.stream.label)}
 
     def send(self, c: Chunk) -> None:
         if not len(c):

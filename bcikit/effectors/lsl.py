@@ -21,7 +21,8 @@ HELD_S = 60  # what liblsl holds for a receiver that is slow
 
 @dataclass(eq=False)
 class Lsl(Sink):
-    """Sends a stream with its metadata (names, kinds, units, positions), each sample stamped with the time it was taken.
+    """Sends a stream with its metadata, each sample stamped with the time it was taken. The metadata have names, kinds,
+    units, positions, the words of decisions (`word0` and so on) and, under `use`, for what it may be used.
 
     Where samples are missing the stamps jump: nothing is invented. Events go to a second stream, NAME-events, as text:
     `name`, or `name:value`. Sending never waits for a receiver. liblsl listens on every interface of the machine,
@@ -52,6 +53,7 @@ class Lsl(Sink):
         self._scale = None if s.scale is None else np.asarray(s.scale, np.float32)
         facts = {"version": __version__, "stream": s.name, "delay_s": f"{s.delay:g}", "simulated": str(s.label.simulated)}
         facts["use"] = use(s.label)
+        facts |= {f"word{i}": word for i, word in enumerate(s.alphabet)}
         try:
             info = lsl.StreamInfo(self.name, kind, len(s.channels), s.rate, "float32", source)
             _lsl.metadata(info, s.channels, facts)

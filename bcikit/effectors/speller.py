@@ -12,6 +12,7 @@ from ..core.errors import WrongUse
 from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ..ethics.manifest import use
 from ._drawing import Drawing, line, word
 
 KEYS = ("space", "backspace", "enter", "clear")
@@ -73,7 +74,7 @@ class Speller(Sink):
         self._last = ""
 
     def drawing(self) -> Drawing:
-        """The last lines of the text, above its keyboard, on which the newest key shines."""
+        """The last lines of the text, above its keyboard, on which the newest key shines; below, for what it may be used."""
         shown = (self.text + "_").split("\n")[-3:]
         words = [word("body", (0, 0, 0.42 - 0.13 * k), row[-36:]) for k, row in enumerate(shown)]
         keys = [w for w in self.stream.alphabet if w not in self.rest]
@@ -82,6 +83,7 @@ class Speller(Sink):
             x = 0.11 * (column - (KEYS_A_ROW - 1) / 2) if len(key) == 1 else 0.24 * (len(keys) - k) - 0.6
             down = 0.12 * row if len(key) == 1 else 0.42
             words.append(word("warm" if key == self._last else "place", (x, 0, -0.05 - down), key))
+        words.append(word("place", (0, 0, -0.6), use(self.stream.label)))
         return Drawing((line("place", (-0.55, 0, 0.05), (0.55, 0, 0.05)),), words=tuple(words), span=1.4)
 
     @classmethod

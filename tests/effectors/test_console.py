@@ -18,7 +18,9 @@ SPEED = Stream("v", 10.0, (Channel("x", "velocity", "cm/s"), Channel("y", "veloc
 def opened(stream, **settings):
     console, said = Console(**settings), []
     console.say = said.append
-    return console, OpenGate().open(console, stream), said
+    permit = OpenGate().open(console, stream)
+    assert said.pop() == "(a simulation; not for medical purposes)"
+    return console, permit, said
 
 
 def chunk(*rows):

@@ -57,6 +57,7 @@ def test_a_drawing_moves_and_is_made_of_what_a_page_knows(name):
 def test_words_are_written_by_the_simulated_decisions():
     ((speller, _),) = watched("speller", (50 * 12,))
     assert speller.text == "hello world"
+    assert "a simulation; not for medical purposes" in [text for _, _, text in speller.drawing().words]
 
 
 @pytest.mark.parametrize("name", ["spreller", "lsl", "osc"])

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 import uuid
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from bcikit.acquire.lsl import Lsl as Inlet
 from bcikit.core.errors import NotConsented, WrongUse
-from bcikit.core.label import SIMULATED, Label
+from bcikit.core.label import SIMULATED, Label, Level
 from bcikit.core.stream import Channel, Chunk, Event, Stream
 from bcikit.effectors.lsl import Lsl
+from bcikit.ethics.consent import Consent
 from bcikit.ethics.gate import Gate
 from bcikit.testing import OpenGate
 
@@ -110,6 +112,26 @@ def test_a_live_person_needs_the_grant_lsl():
     label = Label(subjects=frozenset({"S1"}))
     with pytest.raises(NotConsented, match="lsl"):
         Gate().open(Lsl(name=f"out {uuid.uuid4()}"), STREAM.but(label=label))
+
+
+def test_decisions_leave_as_numbers_of_words_that_the_metadata_tell():
+    name = f"out {uuid.uuid4()}"
+    label = Label(Level.DECISION, subjects=frozenset({"S1"}), purposes=frozenset({"research"}))
+    words = Stream("d", 10.0, (Channel("d", "decision", ""),), alphabet=("rest", "go & <left>"), label=label)
+    Consent().enrol("S1", "an orange horse")
+    Consent().grant("S1", "research", ["lsl"], passphrase="an orange horse", level="DECISION")
+    permit = Gate().open(Lsl(name=name, source_id=name), words)
+    try:
+        result = received(name, 2)
+        for i, said in enumerate((1, 0.5, 0)):  # the second is no word
+            permit.send(Chunk(np.array([[said]], np.float32), i, 5.0 + i / 10, (Event(i, "what else", "was said"),)))
+        xml, rows, _ = result()
+    finally:
+        permit.close()
+    own = ElementTree.fromstring(xml).find("desc/bcikit")
+    told = [own.findtext(f"word{int(row[0])}") for row in rows]
+    assert told == ["go & <left>", "rest"] and permit.capped == 1
+    assert own.findtext("use") == "for research; not for medical purposes"
 
 
 def test_counts_are_sent_in_their_unit_and_irregular_streams_with_their_times():

@@ -234,6 +234,7 @@ def test_a_gamepad_is_read_over_a_websocket_with_its_token():
         permit.send(chunk([2.0, -0.2], time=7.0))
         assert newest(peer, lambda s: s["axes"][0] == 1.0) == {
             "axes": [1.0, 0.0, 0.0, 0.0], "buttons": [0] * 17, "timestamp": 7.0,
+            "use": "a simulation; not for medical purposes",
         }  # fmt: skip
         permit.send(chunk([np.nan, np.inf], first=1))
         newest(peer, lambda s: s["axes"] == [0.0] * 4)
