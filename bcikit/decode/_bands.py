@@ -15,6 +15,7 @@ from ..preprocess._design import butterworth
 from ..preprocess.highpass import Highpass
 from . import _riemann as riemann
 from ._decoder import Decoder
+from ._folds import sharpness
 from ._linear import linear, softmax
 
 FAR = 1.0  # e times louder or softer: farther than what a person does, nearer than the next gain of an amplifier
@@ -30,7 +31,8 @@ class Bands(Decoder):
     run's trials so far, beginning with the mean of the runs that it learnt from; the scores lose their mean likewise. The
     mean of those runs counts as many trials as the differences between them tell (the variance of trials within a run
     beside theirs), and `prior` at most. That needs no label (Zanini et al., IEEE Trans Biomed Eng 65:1107, 2018,
-    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean.
+    doi:10.1109/TBME.2017.2742541), and it is state: a new start begins with that mean. With `calibrated` it also
+    learns, on trials of training left out, how sure it may be; which class is the likeliest is not changed by that.
 
     Where the last trials (their median) were e times louder or softer than the mean in most channels, the gain has changed,
     and trials are brought back by it; so is one channel that is so much louder. One that is so much softer is dead: it is
@@ -43,6 +45,7 @@ class Bands(Decoder):
     strength: Annotated[float, Setting("of the logistic regression's weights: more fits closer", low=1e-6, high=1e6)] = 0.01
     prior: Annotated[float, Setting("trials that the mean of the runs before counts for, at most", low=0, high=1e6)] = 8.0
     rate: Annotated[float, Setting("of the samples of a trial, where `fit` is not told the stream", "Hz", low=0)] = 0.0
+    calibrated: Annotated[bool, Setting("say as often to be sure as it is right: learnt on trials left out")] = False
 
     # -- what an author writes
 
@@ -105,7 +108,16 @@ class Bands(Decoder):
         off = (levels - self.level_) / self.scale_
         self.worth_ = np.array([riemann.worth(T, apart, self.prior), riemann.worth(S / self.scale_, off, self.prior)])
         F = np.hstack([T / self.spread_, self.gain * S / self.scale_])
-        self.weights_, self.bias_ = linear(LogisticRegression(C=self.strength, max_iter=2000).fit(F, y))
+
+        def fitted(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return linear(LogisticRegression(C=self.strength, max_iter=2000).fit(F[some], y[some]))
+
+        def odds(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            W, b = fitted(train)
+            return F[test] @ W.T + b
+
+        sharp = sharpness(odds, y, groups) if self.calibrated else 1.0
+        self.weights_, self.bias_ = (sharp * v for v in fitted(np.ones(len(y), bool)))
 
     def prepare(self, s: Stream) -> None:
         channels = self.center_.shape[-1]

@@ -1,4 +1,4 @@
-"""What a decoder says of trials that it did not learn from: for weighing several against each other."""
+"""What a decoder says of trials that it did not learn from: for weighing several, and for how sure it may be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ._linear import softmax
+
 FOLDS = 5
+SHARPEST = 100.0  # times as sure, or as unsure
 STRENGTH = 10.0
 
 
@@ -36,3 +39,23 @@ def weighed(scores: Callable[[np.ndarray, np.ndarray], np.ndarray], y: np.ndarra
         t.append(y[out])
     model = LogisticRegression(C=STRENGTH, max_iter=1000).fit(np.vstack(S), np.concatenate(t))
     return model.coef_[0], float(model.intercept_[0])
+
+
+def sharpness(odds: Callable[[np.ndarray, np.ndarray], np.ndarray], y: np.ndarray, groups: np.ndarray) -> float:
+    """What log odds are to be multiplied by for probabilities to mean what they say: the temperature, inverted, that makes
+    the classes of trials left out most likely (Guo et al., ICML 2017, arXiv:1706.04599), as if beside them one more had been
+    of every class in equal parts, so that nothing is ever certain. odds(train, test): masks -> (test trials, classes)."""
+    from scipy.optimize import minimize_scalar
+
+    told = [(odds(~out, out), y[out]) for out in folds(y, groups)]
+    if not told:
+        return 1.0
+    Z = np.vstack([z for z, _ in told])
+    wanted = np.eye(Z.shape[1])[np.concatenate([t for _, t in told])]
+    wanted = (len(Z) * wanted + 1 / Z.shape[1]) / (len(Z) + 1)
+
+    def unlikely(log: float) -> float:
+        return -float((wanted * np.log(np.maximum(softmax(np.exp(log) * Z), 1e-300))).sum())
+
+    far = np.log(SHARPEST)
+    return float(np.exp(minimize_scalar(unlikely, bounds=(-far, far), method="bounded").x))

@@ -86,6 +86,19 @@ def test_a_tagged_sine_is_always_told_and_shuffled_labels_never():
     assert FlickerTangent(hz=hz, rate=128).fit(x[:80], shuffled[:80]).score(x[80:], shuffled[80:]) < 0.45
 
 
+def test_calibrated_it_is_as_sure_as_it_is_right_and_says_the_same():
+    x, y, _ = simulated((9.0, 12.0, 15.0), 240, 2.0)
+    rng = np.random.default_rng(2)
+    x = x + rng.normal(0, 2.5 * x.std(), x.shape)  # so that some are told wrong
+    hz, half = ("class 0:9", "class 1:12", "class 2:15"), slice(120, None)
+    plain, sure = (FlickerTangent(hz=hz, rate=128, calibrated=c).fit(x[:120], y[:120]) for c in (False, True))
+    p, q = plain.predict_proba(x[half]), sure.predict_proba(x[half])
+    np.testing.assert_array_equal(p.argmax(axis=1), q.argmax(axis=1))
+    right = (sure.predict(x[half]) == y[half]).mean()
+    assert 0.5 < right < 1.0
+    assert abs(q.max(axis=1).mean() - right) < 0.5 * abs(p.max(axis=1).mean() - right)
+
+
 def imagery(n, mixing, seed):
     """Simulated: 12 Hz is strong over one of two places, seen through `mixing`."""
     rng = np.random.default_rng(seed)
