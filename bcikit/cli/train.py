@@ -15,6 +15,7 @@ GROUP = "Decode"
 @click.option("--subjects", metavar="A,B", help="These people alone.")
 @click.option("--runs", "only", metavar="1,2", help="These runs alone.")
 @click.option("--stage", "stages", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="Before the trials are cut.")
+@click.option("--pauses", is_flag=True, help="Learn the pauses between trials as rest, to decode continuously.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(
     data: str,
@@ -24,6 +25,7 @@ def command(
     subjects: str | None,
     only: str | None,
     stages: tuple[str, ...],
+    pauses: bool,
     as_json: bool,
 ) -> None:
     """Train a decoder on all trials of a data set.
@@ -36,7 +38,7 @@ def command(
 
     from ..evaluate.train import train
 
-    folder, about = train(data, root, decoder, out, _some(subjects), _some(only), stages)
+    folder, about = train(data, root, decoder, out, _some(subjects), _some(only), stages, pauses)
     if as_json:
         click.echo(json.dumps({"model": str(folder), **about}, ensure_ascii=False))
     else:

@@ -13,13 +13,13 @@ from ._decoder import Decoder
 from ._linear import softmax
 
 TURNS = 2  # of expectation and maximisation, each time
-SETTINGS = ("update", "prior", "every", "memory", "guard")
+SETTINGS = ("update", "trust", "every", "memory", "guard")
 
 
 @dataclass(eq=False)
 class Adaptive(Decoder):
     """Linear discriminant analysis of features, which an event for each trial teaches (its class, or `trial` where that is
-    not known). What was trained on counts for `prior` trials of each refit, the more trials of this person come the less.
+    not known). What was trained on counts for `trust` trials of each refit, the more trials of this person come the less.
 
     update: none; center moves the classes together with the mean of all trials (Vidaurre et al., IEEE Trans Biomed Eng
     58:587, 2011, doi:10.1109/TBME.2010.2093133); expect is expectation-maximisation over past trials with the training's
@@ -45,7 +45,7 @@ class Adaptive(Decoder):
     update: Annotated[
         str, Setting("what it learns from as it runs", choices=("none", "center", "expect", "gate", "labels"))
     ] = "none"
-    prior: Annotated[float, Setting("trials that the training on other runs or people counts for", low=1, high=1e6)] = 160.0
+    trust: Annotated[float, Setting("trials that the training on other runs or people counts for", low=1, high=1e6)] = 160.0
     every: Annotated[int, Setting("trials from one refit to the next", low=1)] = 10
     memory: Annotated[int, Setting("past trials that it learns from", low=10, high=100_000)] = 1000
 
@@ -59,6 +59,10 @@ class Adaptive(Decoder):
         the less sure, the more was learnt). May use and change the state of the stream."""
         raise NotImplementedError
 
+    def first(self, f: np.ndarray, beside: np.ndarray | float) -> np.ndarray:
+        """(..., features), (..., classes) -> (..., classes): log odds as they were trained."""
+        return f @ self.first_weights_.T + self.first_bias_ + beside
+
     def structured(self, S: np.ndarray) -> np.ndarray:
         """A covariance within classes (features, features), as it is inverted: shrunk, structured."""
         return S
@@ -66,11 +70,11 @@ class Adaptive(Decoder):
     # -- learning
 
     def begin(self, F: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
-        """Learn from (trials, features); of one run, all its trials count, of several `prior`."""
+        """Learn from (trials, features); of one run, all its trials count, of several `trust`."""
         R = np.eye(len(self.classes_))[y]
         count, self.base_means_, self.base_cov_ = moments(F, R)
         self.share_ = count / count.sum()
-        self.trust_ = float(self.prior if len(np.unique(groups)) > 1 else max(self.prior, len(F)))
+        self.trust_ = float(self.trust if len(np.unique(groups)) > 1 else max(self.trust, len(F)))
         self.past_, self.beside_ = np.empty((0, F.shape[1]), np.float32), np.empty((0, len(count)))
         self.known_, self.other_ = np.empty(0, int), 0.0
         self.worse_, self.undone_ = 0.0, 0
@@ -129,7 +133,7 @@ class Adaptive(Decoder):
 
     def _worse(self, f: np.ndarray, known: int) -> bool:
         """Whether, with this trial, what was learnt since training does worse than what was trained."""
-        first = f @ self.first_weights_.T + self.first_bias_ + self._beside
+        first = self.first(f, self._beside)
         now = int(np.argmax(self.log_odds(f, self._beside)))
         labelled = self.update == "labels"
         if labelled and known >= 0:
@@ -151,8 +155,8 @@ class Adaptive(Decoder):
             odds = self.log_odds(F, self.beside_)
             share = self.share_
             if self.guard:  # the shares of classes may not be those of the training
-                first = F @ self.first_weights_.T + self.first_bias_ + self.beside_
-                share = (self.every * share + softmax(first).sum(axis=0)) / (self.every + len(F))
+                found = softmax(self.first(F, self.beside_)).sum(axis=0)
+                share = (self.every * share + found) / (self.every + len(F))
             R = balanced(odds, share)
             if self.update == "gate":
                 R = classes[R.argmax(axis=1)] * (R.max(axis=1) > self.GATE)[:, None]

@@ -1,11 +1,12 @@
 """Continuous decoding: what is commanded while nobody says when a trial begins (`--protocol asynchronous`).
 
-The decoder is trained on trials and then looks at a window that moves on by `HOP_S`. A command is given when one class has
-been sure enough for long enough; how sure and how long (the `Rule`) is chosen on training data alone, where it gives most
-bits a minute. In the time of a trial (from its cue, for as long as the card says that it `lasts`, else until the window
-that training would cut is over) its class is wanted; at all other times, and in trials of rest, every command is a false
-positive. A command belongs to the moment that it tells of: when it is given, less the stated delay (half a window). Its
-latency is counted from the cue to when it is given.
+The decoder is trained on trials and, where none of their classes is rest, on the pause before each as rest (a window about
+its middle); then it looks at a window that moves on by `HOP_S`. A command is given when one class has been sure enough for
+long enough; how sure and how long (the `Rule`) is chosen on training data alone, where it gives most bits a minute. In the
+time of a trial (from its cue, for as long as the card says that it `lasts`, else until the window that training would cut is
+over) its class is wanted; at all other times, and in trials of rest, every command is a false positive. A command belongs to
+the moment that it tells of: when it is given, less the stated delay (half a window). Its latency is counted from the cue to
+when it is given.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import numpy as np
 
 from ..core.errors import WrongUse
 from ..core.pipeline import Pipeline
-from ..core.stream import Recording
+from ..core.stream import Event, Recording
 from ..decode._decoder import Decoder
 from ..decode.stopping import bits
+from ..preprocess.epoch import Epoch
 from ..preprocess.window import Window
-from ._line import looked_both_ways, parted
-from .data import Run
+from ._line import cut_causal, cut_offline, looked_both_ways, parted
+from .data import Cut, Run
 from .protocols import FIRST, Cuts, Split, Trials, fit, splits
 from .statistics import DRAWS
 
@@ -72,20 +74,67 @@ def watch_subject(line: Pipeline, runs: Sequence[Run], subject: str, form: str, 
         )
     own = [r for r in runs if r.subject == subject]
     cut = [cuts.of(line, run, form) for run in own]
+    rested = Rested(line, own, cut, form)
     found = []
     for split in splits("within", "causal", own, subject, [c.y for c in cut]):
         inner = _inner(split.train)
-        first = fit(line, own, cut, inner.train, told.get("scored"))
-        commands, trial = _commands(first, told), own[0].epoch()
-        seen = [_seen(line, first, own[i], form, trial, k, inner.train.get(i)) for i, k in inner.test.items()]
-        rules = [Rule(*r, pause=trial.length) for r in product(SURE, DWELL_S)]
+        first = rested.fit(inner.train)
+        seen = [_seen(line, first, own[i], form, k, inner.train.get(i)) for i, k in inner.test.items()]
+        last = rested.fit(split.train)
+        commands = _commands(last, told)
+        rules = [Rule(*r, pause=own[0].epoch().length) for r in product(SURE, DWELL_S)]
         scores = [_rate([w for s in seen for w in [_watched(s, commands, r, subject, "")]]) for r in rules]
         rule = rules[int(np.argmax(scores))]
-        last = fit(line, own, cut, split.train, told.get("scored"))
         for i, k in split.test.items():
-            one = _seen(line, last, own[i], form, trial, k, split.train.get(i))
+            one = _seen(line, last, own[i], form, k, split.train.get(i))
             found.append(_watched(one, commands, rule, subject, split.name))
     return found
+
+
+class Rested:
+    """Trials of runs and the pauses before them, which a decoder of `line` learns as rest where no class is."""
+
+    def __init__(self, line: Pipeline, runs: Sequence[Run], cut: Sequence[Cut], form: str = "causal") -> None:
+        told = runs[0].card.trials
+        self.line, self.runs, self.sizes = line, runs, [len(c.y) for c in cut]
+        known = told.get("scored") or sorted({str(y) for c in cut for y in c.y})
+        self.classes, self.cut = list(known), list(cut)
+        self.pauses = told.get("rest") not in known and not set(REST) & set(known)
+        if not self.pauses:
+            return
+        self.rest = told.get("rest", REST[0])
+        self.classes.append(self.rest)
+        for i, run in enumerate(runs):
+            c, p, n = cut[i], self._pauses(run, form), self.sizes[i]
+            self.cut[i] = Cut(np.concatenate([c.X, p.X[:n]]), np.concatenate([c.y, p.y[:n]]), c.stream)
+
+    def fit(self, train: Trials) -> Decoder:
+        with_pauses = {i: np.concatenate([k, k + self.sizes[i]]) for i, k in train.items()}
+        with_pauses = {i: k[k < len(self.cut[i].y)] for i, k in with_pauses.items()}
+        return fit(self.line, self.runs, self.cut, with_pauses, self.classes)
+
+    def _pauses(self, run: Run, form: str) -> Cut:
+        """A window about the middle of the pause before each trial; before the first, one that ends with its cue."""
+        front, _, behind, decoder = parted(self.line)
+        length, recording, its = run.epoch().length, run.recording, timeline(run)
+        ends = [its[0][0] - length, *(end for _, end, _ in its)] if its else []
+        middles = [(end + begin) / 2 for end, (begin, _, _) in zip(ends, its, strict=False)]
+        span = decoder.span(-length / 2, length) if hasattr(decoder, "span") else (-length / 2, length)
+        epoch = Epoch(events=(f"pause:{self.rest}",), after=span[0], length=span[1])
+        events = tuple(Event(m * recording.stream.rate, "pause") for m in middles)
+        chunks = tuple(c.but(events=events if i == 0 else ()) for i, c in enumerate(recording.chunks))
+        how = cut_offline if form == "offline" else cut_causal
+        return how(Pipeline([*front, epoch, *behind, decoder]), Recording(recording.stream, chunks, recording.info))
+
+
+def timeline(run: Run) -> list[tuple[float, float, str]]:
+    """(begin, end, class) of each trial of a run: seconds on its own index."""
+    trial, told, rate = run.epoch(), run.card.trials, run.recording.stream.rate
+    trial.start(run.recording.stream)
+    begins = sorted((e.index / rate, m) for e in run.recording.events if (m := trial.meaning(e)))
+    lasts = told.get("lasts", trial.after + trial.length)
+    after = [*(b for b, _ in begins[1:]), float("inf")]
+    return [(b, min(b + lasts, a), m) for (b, m), a in zip(begins, after, strict=True)]
 
 
 def _inner(train: Trials) -> Split:
@@ -114,19 +163,14 @@ class _Seen:
     delay: float
 
 
-def _seen(line: Pipeline, decoder: Decoder, run: Run, form: str, trial: Any, test: np.ndarray, train: Any) -> _Seen:
-    """The whole run through the line with a moving window in place of trials. trial: the epoch as the card has it."""
+def _seen(line: Pipeline, decoder: Decoder, run: Run, form: str, test: np.ndarray, train: Any) -> _Seen:
+    """The whole run through the line with a moving window in place of trials."""
     recording = timed(run.recording)
-    rate = recording.stream.rate
     front, epoch, behind, _ = parted(line)
     if form == "offline":
         front, recording = [], timed(looked_both_ways(front, recording))
     out = Pipeline([*front, Window(length=epoch.settings()["length"], hop=HOP_S), *behind, decoder]).run(recording)
-    trial.start(run.recording.stream)
-    begins = sorted((e.index / rate, m) for e in run.recording.events if (m := trial.meaning(e)))
-    lasts = run.card.trials.get("lasts", trial.after + trial.length)
-    ends = [min(b + lasts, after) for b, after in _pairs([b for b, _ in begins])]
-    trials = [(b, e, m) for (b, m), e in zip(begins, ends, strict=True)]
+    trials = timeline(run)
     delay, classes = out.stream.delay, [str(c) for c in decoder.classes_]
     span = (float(out.time[0]) - delay, float(out.time[-1]) - delay) if len(out.data) else (0.0, 0.0)
     if train is not None:
@@ -138,10 +182,6 @@ def _seen(line: Pipeline, decoder: Decoder, run: Run, form: str, trial: Any, tes
 def timed(r: Recording) -> Recording:
     """The recording with its own index as its clock: sample i at i / rate seconds."""
     return Recording(r.stream, tuple(c.but(time=(c.end - 1) / r.stream.rate) for c in r.chunks), r.info)
-
-
-def _pairs(begins: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(begins, [*begins[1:], float("inf")], strict=True))
 
 
 def commanded(t: np.ndarray, p: np.ndarray, rule: Rule, commands: Sequence[int]) -> list[tuple[float, int]]:
@@ -160,7 +200,7 @@ def commanded(t: np.ndarray, p: np.ndarray, rule: Rule, commands: Sequence[int])
 
 
 def _watched(s: _Seen, commands: list[str], rule: Rule, subject: str, split: str) -> Watched:
-    numbers = [s.classes.index(c) for c in commands]
+    numbers = [s.classes.index(c) for c in commands if c in s.classes]
     given = [(time - s.delay, commands.index(s.classes[k])) for time, k in commanded(s.t, s.p, rule, numbers)]
     w = Watched(subject, split, commands, vars(rule).copy(), [], [], [], [])
     at = s.span[0]

@@ -12,6 +12,7 @@ from ..core.errors import WrongUse
 from ..decode._model import save
 from ..ethics.gate import Gate
 from ._line import cut_causal, line
+from .continuous import Rested
 from .data import trials
 from .protocols import fit, some
 
@@ -24,9 +25,11 @@ def train(
     subjects: Sequence[str] = (),
     only: Sequence[str] = (),
     stages: Sequence[str] = (),
+    pauses: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
     """Train on all trials of these people and runs, cut as they come live, and write the model: (folder, what it says of
-    itself). Raises WrongUse, FileTrouble, NotConsented."""
+    itself). pauses: learn the pauses before trials as rest, for a model that decodes continuously.
+    Raises WrongUse, FileTrouble, NotConsented."""
     here = trials(data, root, subjects)
     runs = [r for r in here if not only or r.run in only]
     if not runs:
@@ -39,7 +42,14 @@ def train(
     cuts = [cut_causal(whole, run.recording) for run in runs]
     some(runs, cuts)
     told = runs[0].card.trials
-    learnt = fit(whole, runs, cuts, {i: np.arange(len(c.y)) for i, c in enumerate(cuts)}, told.get("scored"))
+    everything = {i: np.arange(len(c.y)) for i, c in enumerate(cuts)}
+    if pauses:
+        rested = Rested(whole, runs, cuts)
+        if not rested.pauses:
+            raise WrongUse(f"{runs[0].card.name} has trials of rest.", "Rest is learnt from these.", "Leave --pauses out.")
+        learnt = rested.fit(everything)
+    else:
+        learnt = fit(whole, runs, cuts, everything, told.get("scored"))
     whole.stages[-1] = learnt
     entered = runs[0].recording.stream
     channels = whole.stages[0].settings()["channels"]

@@ -59,7 +59,7 @@ def test_center_follows_an_offset_that_came_over_night(known):
     Z, truth = flashes(400, seed=3, size=2.5)
     Z = Z + np.array([6.0, 5.0, 2.0, 0.0])[:, None] * np.exp(-((np.arange(60) - 30) ** 2) / 50)
     fixed, moved = (
-        taught(ToeplitzLda(update=u, prior=20).fit(X, y, stream=S, groups=groups), Z, ["trial"] * 400)[0]
+        taught(ToeplitzLda(update=u, trust=20).fit(X, y, stream=S, groups=groups), Z, ["trial"] * 400)[0]
         for u in ("none", "center")
     )
     right = [np.mean(np.where(p[200:, 1] > 0.5, "target", "other") == truth[200:]) for p in (fixed, moved)]
@@ -92,7 +92,7 @@ def test_every_setting_of_learning_matters(known):
     seen = set()
     for settings in (
         {},
-        {"prior": 20},
+        {"trust": 20},
         {"every": 7},
         {"memory": 50},
         {"update": "labels"},
@@ -185,5 +185,5 @@ def test_what_harms_is_undone(known):
     _, after = taught(ToeplitzLda(update="labels", guard=True).fit(X, y, stream=S, groups=groups), Z, truth)
     assert after.undone_ == 0
     changed = np.r_[truth[:50], lies[50:120], truth[120:]]
-    _, after = taught(ToeplitzLda(update="labels", prior=20, guard=True).fit(X, y, stream=S, groups=groups), Z, changed)
+    _, after = taught(ToeplitzLda(update="labels", trust=20, guard=True).fit(X, y, stream=S, groups=groups), Z, changed)
     assert after.undone_ > 0

@@ -48,8 +48,7 @@ def test_a_changed_run_is_still_told(shared):
         score[what] = float(np.mean(told))
         print(f"{what}: {told[0]:.3f} {told[1]:.3f}, mean {score[what]:.3f}")
     assert score["offset 20 mV"] == score["unchanged"]
-    assert min(score["gain 4"], score["gain 1/4"], score["one channel 4"]) >= score["unchanged"] - 0.02
-    assert min(score.values()) >= score["unchanged"] - 0.08
+    assert min(score.values()) >= score["unchanged"] - 0.02
 
 
 def covariance(rng, bands=2, channels=5):
@@ -73,6 +72,18 @@ def test_a_gain_that_changes_within_a_run_costs_little(factor):
     X[20:] *= np.reshape(factor, (-1, 1))
     assert same > 0.9
     assert decoder.score(X, y) >= same - 0.08
+
+
+def test_without_a_channel_that_is_dead_it_decides_as_if_it_had_never_been():
+    (A, a), (B, b), (X, _) = imagery(1, 60), imagery(2, 60), imagery(3, 40)
+    whole, groups = np.concatenate([A, B]), np.repeat([0, 1], 60)
+    decoder = BandTangent(rate=128).fit(whole, np.r_[a, b], groups=groups)
+    X[:, 2] = 0.0
+    told = decoder.predict_proba(X)
+    less = BandTangent(rate=128).fit(np.delete(whole, 2, axis=1), np.r_[a, b], groups=groups)
+    np.testing.assert_allclose(told, less.predict_proba(np.delete(X, 2, axis=1)), atol=0.05)
+    whole[:, 2] = 0.0  # what it knows of training stays, whatever becomes of the array that it was given
+    np.testing.assert_array_equal(decoder.predict_proba(X), told)
 
 
 def test_two_disturbed_trials_change_no_gain():

@@ -131,7 +131,7 @@ def test_opinions_are_weighed_on_people_left_out_and_the_one_that_adapts_takes_o
     X, y = flashes(400, size=2)
     noise = np.random.default_rng(9).normal(0, 5, X.shape)
     groups = np.repeat([0, 1], 200)
-    weighs = Flashes(prior=40, every=10).fit(X + noise, y, stream=S, groups=groups)
+    weighs = Flashes(trust=40, every=10).fit(X + noise, y, stream=S, groups=groups)
     assert 0.1 <= weighs.other_ <= 10.0 and weighs.other_ != 1.0
     assert weighs.left == 1.0
     weighs.past_, weighs.beside_ = np.zeros((120, weighs.past_.shape[1]), np.float32), np.zeros((120, 2))

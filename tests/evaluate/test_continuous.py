@@ -9,9 +9,15 @@ import pytest
 
 from bcikit.cli.main import main
 from bcikit.core.errors import WrongUse
+from bcikit.core.pipeline import Pipeline
+from bcikit.decode._model import load
 from bcikit.decode.stopping import bits
-from bcikit.evaluate.continuous import Rule, Watched, commanded, summary
+from bcikit.evaluate._line import cut_causal, line, parted
+from bcikit.evaluate.continuous import Rested, Rule, Watched, commanded, summary, timeline
+from bcikit.evaluate.data import trials
 from bcikit.evaluate.evaluate import evaluate
+
+from .conftest import write_set
 
 MDM = "pyriemann:MDM"
 
@@ -48,9 +54,9 @@ def test_commands_are_counted_as_they_were_wanted():
     assert perfect["mean"] == pytest.approx(10 / (100 / 60)) and perfect["ci"][0] > 3 and perfect["p"] < 0.05
 
 
-def test_a_tagged_sine_is_found_by_itself(tagged, capsys):
-    card, root = map(str, tagged)
-    args = ["evaluate", "--data", card, "--root", root, "--decoder", MDM, "--protocol", "asynchronous", "--subjects", "A"]
+def test_a_tagged_sine_is_found_by_itself(tmp_path, capsys):
+    card, root = str(write_set(tmp_path, subjects="A", sessions=("1",), runs=("1", "2", "3"))), str(tmp_path)
+    args = ["evaluate", "--data", card, "--root", root, "--decoder", MDM, "--protocol", "asynchronous"]
     assert main([*args, "--json"]) == 0
     said = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     for form in ("offline", "causal"):
@@ -59,6 +65,29 @@ def test_a_tagged_sine_is_found_by_itself(tagged, capsys):
         assert {"mean", "ci", "false_positives_per_minute", "minutes"} <= said[form].keys()
     assert main(args) == 0  # from the cache
     assert "false positives a minute" in capsys.readouterr().out
+
+
+def test_the_pause_before_a_trial_is_learnt_as_rest(tagged):
+    run = trials(*tagged, ["A"])[0]
+    its = line(MDM, [run])
+    rested = Rested(its, [run], [cut_causal(its, run.recording)])
+    n, spans = rested.sizes[0], timeline(run)
+    assert list(rested.cut[0].y[n:]) == ["rest"] * n and [m for *_, m in spans] == list(rested.cut[0].y[:n])
+    passed = Pipeline(parted(its)[0]).run(run.recording).data
+    for k in (1, 5):
+        begin = round(100 * ((spans[k - 1][1] + spans[k][0]) / 2 - 0.5))
+        np.testing.assert_array_equal(rested.cut[0].X[n + k], passed[begin : begin + 100].T)
+    decoder = rested.fit({0: np.arange(6)})
+    assert list(decoder.classes_) == ["left", "rest", "right"] and "tongue" in rested.cut[0].y
+
+
+def test_a_model_can_learn_rest_from_the_pauses(tagged, tmp_path):
+    card, root = map(str, tagged)
+    args = ["train", "--data", card, "--root", root, "--decoder", MDM, "--subjects", "A", "--out", str(tmp_path / "model")]
+    assert main([*args, "--pauses"]) == 0
+    assert load(tmp_path / "model").about["labels"] == ["left", "rest", "right"]
+    assert main(args) == 0
+    assert load(tmp_path / "model").about["labels"] == ["left", "right"]
 
 
 def test_what_cannot_be_decoded_continuously_is_said(shared):

@@ -40,7 +40,7 @@ class ToeplitzLda(Adaptive, Erp):
     @classmethod
     def examples(cls) -> Iterator[Any]:
         yield trained(cls(rate=128, smooth=0.01))
-        yield trained(cls(clip=5.0, smooth=0.02, rate=128, update="expect", prior=20, every=3), shape=(2, 20))
+        yield trained(cls(clip=5.0, smooth=0.02, rate=128, update="expect", trust=20, every=3), shape=(2, 20))
 
 
 def toeplitz(S: np.ndarray, width: int) -> np.ndarray:
