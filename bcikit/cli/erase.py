@@ -20,6 +20,7 @@ def command(subject: str | None, also: tuple[Path, ...], yes: bool, certificate:
 
     It cannot be undone. What was sent to others is not reached: the certificate lists through what it left."""
     import json
+    import sys
     from time import localtime, strftime
 
     from ..core.errors import WrongUse
@@ -27,15 +28,20 @@ def command(subject: str | None, also: tuple[Path, ...], yes: bool, certificate:
     from ..ethics.consent import Consent
 
     if due:
-        for tag, when in sorted(Consent().due().items(), key=lambda x: x[1]):
+        for tag, when in (left := sorted(Consent().due().items(), key=lambda x: x[1])):
             click.echo(f"{strftime('%Y-%m-%d', localtime(when))}  {tag}")
+        if not left:
+            click.echo("Nobody has revoked here, so no recording is due.", err=True)
         return
     if not subject:
         raise WrongUse("Whom?", do="bcikit erase SUBJECT, or bcikit erase --due")
     if certificate and certificate.exists():
         raise WrongUse(f"{certificate} exists already.", "A certificate is never written over.")
-    if not yes:
-        click.confirm(f"Destroy everything that is kept of {subject} here, for good?", abort=True, err=True)
+    if not yes and not sys.stdin.isatty():
+        raise WrongUse("It cannot be undone, and there is no terminal to ask at.", do=f"bcikit erase {subject} --yes")
+    if not yes and not click.confirm(f"Destroy everything that is kept of {subject} here, for good?", err=True):
+        click.echo("Nothing was destroyed.", err=True)
+        return
     said = erase(subject, also)
     body = said["body"]
     if certificate:

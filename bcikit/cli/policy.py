@@ -80,10 +80,13 @@ def explain(subject: str, sink: str, purpose: str, level: str) -> int:
     """Would the Gate allow it now, and why? Asking is written into the audit."""
     from dataclasses import replace
 
-    from ..core.errors import NotConsented, WrongUse
+    from ..core.errors import NotConsented, WrongUse, nearest
     from ..core.label import Level
     from ..ethics.gate import Gate
+    from ..ethics.manifest import SINKS
 
+    if sink not in SINKS:
+        raise WrongUse(f"There is no sink {sink!r}.", f"There are {', '.join(SINKS)}.", nearest(sink, list(SINKS)))
     if level not in Level.__members__:
         raise WrongUse(f"There is no level {level!r}.", f"There are {', '.join(Level.__members__)}.")
     gate = Gate(purpose=purpose)

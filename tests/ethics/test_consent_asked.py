@@ -126,6 +126,15 @@ def test_wrong_use_exits_2(args):
     assert bcikit("consent", *args)[0] == 2
 
 
+def test_whoever_asks_or_erases_is_told_what_to_do():
+    code, said = bcikit("policy", "explain", "--subject", "S1", "--sink", "lslx")
+    assert code == 2 and "There are view, record" in said and "lsl" in said
+    assert bcikit("policy", "explain", "--subject", "S1", "--sink", "lsl")[0] == 3
+    assert bcikit("erase", "--due") == (0, "Nobody has revoked here, so no recording is due.\n")
+    code, said = bcikit("erase", "S1")
+    assert code == 2 and "bcikit erase S1 --yes" in said
+
+
 def test_a_damaged_document_exits_3_and_says_what_to_do():
     Consent().grant("S1", "research", ["view"])
     at_rest(home()).write_text("{}")
