@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,26 @@ def shared_path(name: str) -> Path:
 @pytest.fixture(scope="session")
 def shared():
     return shared_path
+
+
+@pytest.fixture
+def plugged(tmp_path, monkeypatch):
+    """A stage of another package, as if it were installed: (its name, its class, its code) gives the folder it lies in."""
+    from bcikit.core import find
+
+    def plug(name: str, what: str, code: str) -> Path:
+        place = tmp_path / "site-packages"
+        told = place / f"{name}-1.0.dist-info"
+        told.mkdir(parents=True)
+        (told / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
+        (told / "entry_points.txt").write_text(f"[bcikit.stages]\n{name} = {name}_part:{what}\n")
+        (place / f"{name}_part.py").write_text(textwrap.dedent(code))
+        monkeypatch.syspath_prepend(str(place))
+        find.where.cache_clear()
+        return place
+
+    yield plug
+    find.where.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 
 from bcikit import BciError, Channel, Chunk, Event, Label, Level, NotConsented, Pipeline, Stream, WrongUse
 from bcikit.cli import main as cli
-from bcikit.core import find
 from bcikit.core.find import parse
 from bcikit.decode.sandbox import Sandbox
 from bcikit.ethics import _wire, sandbox
@@ -118,18 +116,12 @@ class Evil(Stage):
 
 
 @pytest.fixture
-def evil(tmp_path, monkeypatch):
+def evil(tmp_path, plugged):
     """A plug-in as it would be installed: found by its entry point, imported in the worker alone."""
-    place, file = tmp_path / "site-packages", tmp_path / "leak"
-    (place / "evil-1.0.dist-info").mkdir(parents=True)
-    (place / "evil-1.0.dist-info" / "METADATA").write_text("Name: evil\nVersion: 1.0\n")
-    (place / "evil-1.0.dist-info" / "entry_points.txt").write_text("[bcikit.stages]\nevil = evil_part:Evil\n")
-    (place / "evil_part.py").write_text(textwrap.dedent(EVIL.format(file=str(file), home=str(home()))))
-    monkeypatch.syspath_prepend(str(place))
-    find.where.cache_clear()
+    file = tmp_path / "leak"
+    place = plugged("evil", "Evil", EVIL.format(file=str(file), home=str(home())))
     Consent().grant("S1", "research", ["view"])
-    yield lambda do: (Sandbox([f"evil:do={do}"], readable=[str(place)]), file)
-    find.where.cache_clear()
+    return lambda do: (Sandbox([f"evil:do={do}"], readable=[str(place)]), file)
 
 
 def test_a_hostile_plug_in_reaches_nothing_and_is_not_even_imported_here(evil, capfd):

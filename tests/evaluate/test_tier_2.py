@@ -41,19 +41,13 @@ class Guess(Decoder):
 
 
 @pytest.fixture
-def leak(tmp_path, monkeypatch):
+def leak(tmp_path, plugged):
     """The decoder `guess`, as if it were installed; the file that it tries to write to."""
-    place, file = tmp_path / "site-packages", tmp_path / "leak"
-    (place / "guess-1.0.dist-info").mkdir(parents=True)
-    (place / "guess-1.0.dist-info" / "METADATA").write_text("Name: guess\nVersion: 1.0\n")
-    (place / "guess-1.0.dist-info" / "entry_points.txt").write_text("[bcikit.stages]\nguess = guess_part:Guess\n")
-    (place / "guess_part.py").write_text(textwrap.dedent(GUESS.format(file=str(file))))
-    monkeypatch.syspath_prepend(str(place))
-    find.where.cache_clear()
+    file = tmp_path / "leak"
+    plugged("guess", "Guess", GUESS.format(file=str(file)))
     get_reusable_executor().shutdown(wait=True)  # processes of earlier tests do not know it
     Consent().use_policy("version = 1\ntier = 2\n")
     yield file
-    find.where.cache_clear()
     find.GUARDS.clear()
 
 
