@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from bcikit.files.read import read
+from tests.conftest import LATE_S
 
 pytestmark = pytest.mark.realtime
 BCIKIT = [sys.executable, "-m", "bcikit.cli.main"]
@@ -116,10 +117,10 @@ def test_silence_is_said_at_once_and_what_comes_back_is_taken_up(shared, tmp_pat
     assert out.returncode == 0, out.stderr
     quiet = next(i for i, t in enumerate(told) if t["state"] in ("stale", "reconnecting"))
     before = told[quiet]
-    assert before["age_s"] <= 0.3 + 0.1  # said within 0.3 s of the last sample; a tenth for the line itself
+    assert before["age_s"] <= 0.3 + LATE_S  # the figures are printed below
     again = next(t for t in told[quiet:] if t["state"] == "streaming")
     back = again["time_s"] - (before["time_s"] - before["age_s"]) - 2  # since the return; the line came a little later
-    assert back <= back_within + 0.1
+    assert back <= back_within + LATE_S
     got = read(file)
     jumps = np.diff(got.index)
     unheard = json.loads(board.rest.splitlines()[-1])["unheard"]  # where this machine was too busy to read the port
@@ -180,9 +181,9 @@ def test_an_lsl_sender_killed_and_started_again(tmp_path, allowed):
                 took = time.monotonic() - back
         errors = stream.communicate(timeout=20)[1]
     assert stream.returncode == 0, errors
-    assert took is not None and took < 1.0 + 0.5  # within 1 s of its return; the rest is this test's own
+    assert took is not None and took < 1.0 + LATE_S
     stale = next(t for t in told if t["state"] in ("stale", "reconnecting"))
-    assert stale["age_s"] <= 0.4 and told[-1]["exit"] == 0
+    assert stale["age_s"] <= 0.3 + LATE_S and told[-1]["exit"] == 0
     got = read(file)
     jumps = np.diff(got.index)
     assert (jumps > 1).sum() >= 1 and jumps.max() > 250  # the file shows the gap

@@ -28,6 +28,7 @@ from bcikit.core.label import Label
 from bcikit.core.loop import Loop
 from bcikit.core.parts import Board
 from bcikit.core.stream import Channel, Chunk, Event, Stream
+from tests.conftest import LATE_S
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="on Windows the board is read in this process")
 LONG_S = 20.0
@@ -227,9 +228,9 @@ def test_killed_is_lost_and_what_came_before_is_kept():
     os.kill(board._link.process.pid, signal.SIGKILL)
     chunks = []
     began = time.monotonic()
-    while (c := board.read(1.0)) is not None:
+    while (c := board.read(60.0)) is not None:
         chunks.append(c)
-    assert chunks and time.monotonic() - began < 0.9, "noticed at once, not after the timeout"
+    assert chunks and time.monotonic() - began < LATE_S, "noticed at once, not after the timeout"
     assert board.status.state == "lost" and "signal 9" in board.status.note
     assert stream.label.simulated
     board.close()
@@ -253,10 +254,10 @@ def test_a_process_that_hangs_is_stale_and_comes_back():
     until(lambda: board.status.state == "streaming" or board.read(0.1))
     os.kill(board._link.process.pid, signal.SIGSTOP)
     began = time.monotonic()
-    assert until(lambda: (board.read(0.01), board.status.state)[1] == "stale", 2.0)
-    assert time.monotonic() - began < 0.6
+    assert until(lambda: (board.read(0.01), board.status.state)[1] == "stale")
+    assert time.monotonic() - began < 0.5 + LATE_S
     os.kill(board._link.process.pid, signal.SIGCONT)
-    assert until(lambda: (board.read(0.01), board.status.state)[1] == "streaming", 2.0)
+    assert until(lambda: (board.read(0.01), board.status.state)[1] == "streaming")
     board.close()
 
 

