@@ -17,6 +17,7 @@ from .covariance import trained
 
 TURNS, NEAR = 200, 1e-10  # at most so many steps of a rotation, until one is that short
 NONE = 1e-12  # a spread: that of one trial, which is its own mean
+FAR = 10.0  # of a logarithm: where power is gone (an average reference takes a direction), numbers are rounding alone
 ROUNDS = 10  # of turning runs onto their mean, and taking the mean anew
 
 
@@ -67,7 +68,7 @@ class Procrustes(Recentred):
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         log = self.recentred(x)
-        self._spread = max(self._spread + (float((log**2).sum()) - self._spread) / self._count, NONE)
+        self._spread = max(self._spread + (float(squared(log)) - self._spread) / self._count, NONE)
         self._trial = log / np.sqrt(self._spread) if self.stretch else log
         turned = self.rotation_ @ self._trial @ self.rotation_.T
         return softmax(self.weights_ @ riemann.vectors(turned) + self.bias_)
@@ -92,7 +93,13 @@ class Procrustes(Recentred):
 
 def spread(logs: np.ndarray) -> float:
     """The mean squared distance from their mean of recentred matrices, given by their logarithms."""
-    return max(float((logs**2).sum(axis=(1, 2)).mean()), NONE)
+    return max(float(squared(logs).mean()), NONE)
+
+
+def squared(logs: np.ndarray) -> np.ndarray:
+    """(..., channels, channels) -> (...): squared distances, of the directions that have power."""
+    w = np.linalg.eigvalsh(logs)
+    return np.where(np.abs(w) < FAR, w**2, 0.0).sum(axis=-1)
 
 
 def class_means(C: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:

@@ -169,14 +169,3 @@ def test_it_is_paced_and_a_late_reader_loses_nothing():
             if at == 3000:
                 time.sleep(0.3)
         assert at / 30_000 - 0.02 <= time.monotonic() - begin < at / 30_000 + LATE_S
-
-
-@pytest.mark.realtime
-def test_1024_electrodes_are_rendered_faster_than_they_are_due():
-    board, _ = opened(n=1024, chunk=0.01, script="reach")
-    with board:
-        take(board, 0.2)
-        begin = time.process_time()
-        chunks = take(board, 1.2)
-        took = time.process_time() - begin
-    assert took < (chunks[-1].end - chunks[0].first) / 30_000  # a tenth of it on a quiet machine

@@ -184,7 +184,7 @@ def test_a_board_that_never_gives_a_sample_ends_a_timed_run_with_an_error(capfd,
 def test_without_a_terminal_the_view_is_a_plain_line_a_second(capfd):
     assert cli.main(["stream", "--board", "synthetic", "--seconds", "1.2"]) == 0
     out, err = capfd.readouterr()
-    assert len(out.splitlines()) == 3 and "\x1b" not in out
+    assert 2 <= len(out.splitlines()) <= 3 and "\x1b" not in out  # two where the machine slept over a second
     assert "streaming" in out and "250.0 Hz" in out and "lost 0" in out and "simulated" in out and "age" in out
     assert err.splitlines()[-1].startswith("1.2 s, 300 samples, 0 lost") or "300 samples, 0 lost" in err
 
