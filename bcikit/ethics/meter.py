@@ -3,8 +3,8 @@
 A chunk costs the length of a code for all that a receiver sees of it. One bit says that it is a single row which comes when
 it was to be expected; else how far its index, its number of rows and its times are from that stands in Elias's gamma code
 (IEEE Trans Inf Theory 21:194, 1975, doi:10.1109/TIT.1975.1055349). A row is told by its number among those that were sent
-before; a new one costs all its bits besides. Where a stream begins is not in the sum. Events are not passed on: their texts
-could say anything. Within any `WINDOW_S` seconds of the monotonic clock the sum stays below the cap.
+before; a new one costs all its bits besides. Where a stream begins is not in the sum; events, whose texts could say
+anything, are not passed on. Within any `WINDOW_S` seconds the sum stays below the cap.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Meter:
         x, n, first, known = c.data, len(c.data), int(c.first), self._known
         if x.shape[1:] != self._shape or x.dtype != self._dtype:
             return None
-        raw, fresh = x.tobytes(), dict[bytes, np.ndarray]()
-        data, bits = known.get(raw), len(known).bit_length()
+        fresh: dict[bytes, np.ndarray] = {}
+        data, bits = known.get(raw := x.tobytes()), len(known).bit_length()
         if data is None:  # not a single row that was sent before
             data, bits = np.frombuffer(raw, self._dtype).reshape(x.shape), 0
             for i in range(n):
@@ -63,14 +63,14 @@ class Meter:
         self._recent, self.bits = self._recent + bits, self.bits + bits
         self._known = (known if len(known) < KNOWN else {}) | fresh if fresh else known
         self._due, self._tick = first + n, ticks[-1] if ticks else self._tick
-        when = nan if not ticks else self._tick * TICK_S if self._rate else np.array(ticks, float) * TICK_S
-        return Chunk(data, first, when), bits
+        return Chunk(data, first, (self._tick if self._rate else np.array(ticks)) * TICK_S if ticks else nan), bits
 
     def _ticks(self, at: float | np.ndarray, n: int) -> list[int]:
         """Rounded times: one where the stream has a rate, else one a row; none where they are not known."""
-        many = 1 if self._rate else n
-        times = at.tolist()[-many:] if isinstance(at, np.ndarray) else [at] * many
-        return [round(t / TICK_S) for t in times] if len(times) == many and isfinite(sum(times)) else []
+        if self._rate and isinstance(at, float):
+            return [round(at / TICK_S)] if isfinite(at) else []
+        times = np.ravel(at).tolist()[-1 if self._rate else 0 :]
+        return [round(t / TICK_S) for t in times] if len(times) == (1 if self._rate else n) and isfinite(sum(times)) else []
 
     def _surprise(self, first: int, n: int, ticks: list[int]) -> int:
         """Bits that tell its index, how many rows it has, and when they were."""
