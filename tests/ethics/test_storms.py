@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bcikit import Channel, Chunk, Label, NotConsented, Sink, Stream
+from bcikit.bench._witness import Witness
 from bcikit.ethics.consent import Consent
 from bcikit.ethics.gate import Gate
 from bcikit.ethics.home import home
@@ -30,7 +31,7 @@ class Heard(Sink):
         self.last, self.count, self.safe_said = 0.0, 0, False
 
     def send(self, c):
-        self.last = time.perf_counter()
+        self.last = time.monotonic()
         self.count += 1
 
     def safe(self):
@@ -38,7 +39,7 @@ class Heard(Sink):
 
 
 def storm(turns, threads, seed):
-    """(emissions after revoke returned, seconds that each revoke took, sends in all)."""
+    """(emissions after revoke returned, when each revoke began and returned, sends in all)."""
     rng, late, took, sends = np.random.default_rng(seed), 0, [], 0
     consent = Consent()
     for _ in range(turns):
@@ -55,10 +56,10 @@ def storm(turns, threads, seed):
         for p in pumps:
             p.start()
         time.sleep(rng.uniform(0, 0.004))
-        began = time.perf_counter()
+        began = time.monotonic()
         consent.revoke("S1")
-        returned = time.perf_counter()
-        took.append(returned - began)
+        returned = time.monotonic()
+        took.append((began, returned))
         for p in pumps:
             p.join(30)
         late += sum(s.last > returned for s in sinks)
@@ -76,9 +77,14 @@ def test_nothing_is_emitted_after_a_revocation_returned():
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_nothing_is_emitted_after_ten_thousand_revocations():
-    late, took, sends = storm(10_000 if SOAK else 20, 2, 1)
-    p50, p99, worst = np.percentile(took, (50, 99, 100)) * 1000
-    print(f"{len(took)} revocations, {sends} sends, {late} late; revoke p50 {p50:.1f} ms, p99 {p99:.1f}, worst {worst:.1f}")
+    with Witness() as machine:
+        late, when, sends = storm(10_000 if SOAK else 20, 2, 1)
+        took = np.diff(when)[:, 0] * 1000
+        # ms, and in brackets for how long a core of the machine stood still then
+        slow = [f"{took[i]:.1f} ({machine.stalled(*when[i]) * 1000:.0f})" for i in np.argsort(-took)[:8]]
+    p50, p99 = np.percentile(took, (50, 99))
+    said = f"revoke p50 {p50:.1f} ms, p99 {p99:.1f}, {sum(took > 25)} over 25"
+    print(f"{len(took)} revocations, {sends} sends, {late} late; {said}; the slowest: {', '.join(slow)}")
     assert late == 0
 
 
