@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from .certify import command as certify
 
 if TYPE_CHECKING:
     from ..bench._measure import Row
@@ -16,7 +19,7 @@ LONG = ("loop", "kinematics", "hand", "eeg", "published")  # not among all
 
 
 @click.command()
-@click.argument("what", type=click.Choice((*WHAT, *LONG, "all")))
+@click.argument("what", type=click.Choice((*WHAT, *LONG, "certify", "all")))
 @click.option("--json", "as_json", is_flag=True, help="A JSON line a row; the last line is the summary.")
 @click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
 @click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")
@@ -39,7 +42,11 @@ LONG = ("loop", "kinematics", "hand", "eeg", "published")  # not among all
 @click.option("--seeds", type=click.IntRange(2, 100), default=10, metavar="N", help="loop, eeg: simulated people.  [10]")
 @click.option("--days", type=click.IntRange(1, 3650), default=60, metavar="N", help="loop: days without labels.  [60]")
 @click.option("--setup", is_flag=True, help="peers, evaluate: make the environment of the peers that need one of their own.")
+@click.option("--out", type=click.Path(path_type=Path), help="certify: file for the signed certificate (JSON).")
+@click.option("--check", type=click.Path(path_type=Path, exists=True), help="certify: is this certificate genuine?")
+@click.pass_context
 def command(
+    ctx: click.Context,
     what: str,
     as_json: bool,
     channels: str,
@@ -57,8 +64,11 @@ def command(
     seeds: int,
     days: int,
     setup: bool,
+    out: Path | None,
+    check: Path | None,
 ) -> None:
-    """Time the inner loops, the chain from raw counts to features, the latency, the worst stall, or all of them.
+    """Time the inner loops, the chain from raw counts to features, the latency, the worst stall, or all of them; `certify`
+    is the timing certificate of this machine (as `bcikit certify`).
 
     Contenders take turns in one run; percentiles are microseconds a chunk (latency: a command). ratio: how many times faster
     than the first row. error: the largest difference of the numbers, of the signal's rms."""
@@ -67,6 +77,10 @@ def command(
     from ..bench import _measure
     from ..core.errors import WrongUse
 
+    if what == "certify":
+        usual = ctx.get_parameter_source("seconds") is click.core.ParameterSource.DEFAULT
+        ctx.invoke(certify, **({} if usual else {"seconds": seconds}), out=out, check=check)
+        return
     try:
         counts = [int(n) for n in channels.split(",")]
     except ValueError:
