@@ -71,7 +71,8 @@ def show(subject: str | None, as_json: bool) -> None:
             continue
         names = ", ".join(known.get(p, p) for p in who)
         rest = ("purpose", "sink", "sinks", "rule", "by", "grants", "version", "count", "case")
-        said = "  ".join(f"{k} {v}" for k in rest if (v := line.get(k)) not in (None, "", []))
+        told = {k: v for k in rest if (v := line.get(k)) not in (None, "", [])}
+        said = "  ".join(f"{k} {', '.join(v) if isinstance(v, list) else v}" for k, v in told.items())
         click.echo(f"{strftime('%Y-%m-%d %H:%M:%S', localtime(line['when']))}  {line['what']:<8} {names}  {said}")
 
 

@@ -123,7 +123,7 @@ def _granted(kind: str, label: Label, purpose: str, found: dict[str, Grant | Non
         do = f"{command(ME, purpose, [kind])}    (then name the person: --subject {ME})"
         raise Refused("nobody", what, "A live board needs the consent of the person at it.", do)
     if missing := [s for s, g in found.items() if g is None]:
-        what = f"{', '.join(missing)} did not allow the sink {kind!r} for {purpose}, for data as raw as {label.level.name}."
+        what = f"{', '.join(missing)} did not allow the sink {kind!r} for {purpose}, for {label.level.name} data."
         why = "It would take the data off this machine, which needs a signed grant of its own." if kind in LEAVING else ""
         raise Refused("no grant", what, why, "\n".join(command(s, purpose, [kind]) for s in missing))
     if purpose not in label.purposes:  # as in data joined from several sources, one of them without a purpose
