@@ -198,7 +198,7 @@ def test_the_decisions_of_an_effector_do_not_mix_with_the_json(capfd):
     go(Session(Synthetic(), stages, [(Jsonl(), "board"), (Console(), "out")], seconds=0.6))
     out, err = capfd.readouterr()
     assert all(json.loads(line) for line in out.splitlines())
-    assert err.splitlines() == ["active", "safe"]
+    assert err.splitlines() == ["(a simulation; not for medical purposes)", "active", "safe"]
 
 
 # -- consent
