@@ -43,10 +43,14 @@ def over(
             raise DeviceTrouble(f"The scheduler at {address} has no worker.", do=f"dask worker {address}")
         # a worker that joins later was not looked at: nothing is sent there
         futures = client.map(work, jobs, pure=False, retries=TRIES, workers=list(workers), allow_other_workers=False)
-        done = as_completed(futures, loop=client.loop)
+        # ready is what is here: a result that its worker still holds can be lost with it
+        done = as_completed(futures, loop=client.loop, with_results=True)
         while done.count():
             if done.has_ready():
-                yield next(done).result()
+                future, result = next(done)
+                if future.cancelled():
+                    raise DeviceTrouble(f"The scheduler at {address} dropped a piece of work.", do="The same command again.")
+                yield result
             elif workers.keys() & client.scheduler_info(n_workers=-1)["workers"].keys():
                 WALL.sleep_until(WALL.now() + LOOK_S)
             else:  # nobody is left who may do it, and waiting would have no end
