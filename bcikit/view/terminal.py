@@ -47,9 +47,12 @@ class Terminal(View):
 
     # -- the sink
 
+    @property
+    def _stream_out(self) -> TextIO:
+        return self.out or sys.stdout
+
     def open(self, s: Stream, permit: Any) -> None:
         super().open(s, permit)
-        self._stream_out: TextIO = self.out or sys.stdout
         self._look = Look(self.table, self.seconds)
         self._second = -1
         self._heard = time.monotonic()
