@@ -31,7 +31,7 @@ from ..core.find import parts
 from ..effectors import _limits
 from ..effectors._door import tell
 from ..effectors._moved import Moved
-from ..effectors._priority import SUPERVISES, favour
+from ..effectors._priority import SUPERVISES, favour, unfavour
 from ..effectors._slot import Panel
 from ..effectors._spec import Felt
 from ..effectors._supervisor import Cause, Command, Seen, Supervisor
@@ -293,7 +293,7 @@ def _favoured(priority: int) -> Iterator[bool]:
         yield given
     finally:
         if given:
-            os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+            unfavour()
         gc.unfreeze()
 
 

@@ -16,6 +16,7 @@ from ..core.find import parse
 from ..core.parts import Setting
 from ._decoder import Decoder, trained
 from ._kept import MODULES, class_of
+from ._linear import softmax
 
 SPD = ("classification", "clustering", "embedding", "regression", "tangentspace")  # modules of pyRiemann that take matrices
 
@@ -69,9 +70,7 @@ class Estimator(Decoder):
                 return last.predict_proba(X)[0]
             if hasattr(last, "decision_function"):
                 d = np.ravel(last.decision_function(X))
-                d = np.array([-d[0], d[0]]) / 2 if len(d) == 1 else d
-                e = np.exp(d - d.max())
-                return e / e.sum()
+                return softmax(np.array([-d[0], d[0]]) / 2 if len(d) == 1 else d)
             return np.eye(len(self.classes_))[int(last.predict(X)[0])]
 
     @classmethod

@@ -24,6 +24,11 @@ def favour(priority: int) -> bool:
     return True
 
 
+def unfavour(thread: int = 0) -> None:
+    """A thread (0: this one) of this process is like any other again."""
+    os.sched_setscheduler(thread, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
 def favoured(thread: int = 0) -> bool:
     """Whether a thread (0: this one) has it, of this process or another."""
     try:
@@ -50,4 +55,4 @@ def leave(thread: int) -> None:
     if _led[thread] == 0:
         del _led[thread]
         if any(t.native_id == thread for t in threading.enumerate()):
-            os.sched_setscheduler(thread, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+            unfavour(thread)

@@ -12,6 +12,7 @@ from ...core.errors import WrongUse
 from ...core.label import SIMULATED, Level
 from ...core.parts import Setting, Stage
 from ...core.stream import Channel, Recording, Stream, recording
+from .._linear import softmax
 
 
 @dataclass(eq=False)
@@ -93,7 +94,6 @@ def probabilities(n: int = 400, rate: float = 10.0, seed: int = 0) -> Recording:
     """Simulated probabilities of three classes that come and go, ten a second."""
     rng = np.random.default_rng(seed)
     z = np.repeat(rng.normal(0, 3, (n // 8, 3)), 8, axis=0) + rng.normal(0, 0.5, (n // 8 * 8, 3))
-    e = np.exp(z - z.max(axis=1, keepdims=True))
     channels = tuple(Channel(c, "probability", "") for c in ("left", "right", "rest"))
     stream = Stream("simulated probabilities", rate, channels, alphabet=("left", "right", "rest"), label=SIMULATED)
-    return recording(stream, e / e.sum(axis=1, keepdims=True))
+    return recording(stream, softmax(z))

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.errors import WrongUse
 from ...core.parts import Setting
 from .._decoder import Decoder
+from .._linear import softmax
 from ._tones import HZ, bank, flickers
 
 FOLDS = 4
@@ -107,9 +108,8 @@ class Matching(Decoder):
         self.gain_, self.bar_ = _fitted(S, y, self.places_, len(self.classes_))
 
     def decide(self, x: np.ndarray) -> np.ndarray:
-        z = _logits(self.scores(self.banded(x[None])), self.gain_, self.bar_, self.places_, len(self.classes_))[0]
-        e = np.exp(z - z.max())
-        return e / e.sum()
+        S = self.scores(self.banded(x[None]))
+        return softmax(_logits(S, self.gain_, self.bar_, self.places_, len(self.classes_))[0])
 
 
 def _folds(y: np.ndarray) -> np.ndarray:
