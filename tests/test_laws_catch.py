@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -11,9 +15,10 @@ from scipy.signal import butter, lfilter, sosfiltfilt
 
 from bcikit import Event, Setting, Stage, WrongUse
 from bcikit.core.grid import Grid
-from bcikit.core.label import Level
-from bcikit.core.stream import Chunk
-from bcikit.testing import STAGE_LAWS, Case, noise
+from bcikit.core.label import Label, Level
+from bcikit.core.parts import Board, Part, Sink
+from bcikit.core.stream import Channel, Chunk, Stream
+from bcikit.testing import BOARD_LAWS, SINK_LAWS, STAGE_LAWS, Case, noise
 
 SOS = butter(2, [1, 40], "bandpass", fs=250, output="sos")
 A = np.float32(0.9)
@@ -62,7 +67,7 @@ def test_an_honest_stage_passes(cls, law):
 
 # -- faults, each with the law that must catch it
 
-FAULTS: list[tuple[type[Stage], str]] = []
+FAULTS: list[tuple[type[Part], str]] = []
 
 
 def caught_by(law):
@@ -294,6 +299,12 @@ class KeepsEverything(Honest):
         return super().rows(x)
 
 
+@caught_by("causal")
+class ForgetsTheDelayBeforeIt(Honest):
+    def setup(self, s):
+        return super().setup(s).but(delay=0.04)
+
+
 @caught_by("label_is_kept")
 class WashesTheLabel(Honest):
     def start(self, s):
@@ -333,14 +344,137 @@ class CountsInChunks(Honest):
 FAULTS += [(Deaf, "every_setting_matters"), (CountsInChunks, "any_cut_same_bytes")]
 
 
+# -- boards
+
+LEFT: list[Callable[[], object]] = []  # ends what a planted fault leaves behind
+
+
+class HonestBoard(Board):
+    """Whole numbers drawn by a seed, a hundred a second: keeps every law."""
+
+    def open(self):
+        self._rng, self._next, self._began = np.random.default_rng(0), 0, self.clock.now()
+        return Stream("drawn", 100.0, (Channel("a"), Channel("b")), label=self.label)
+
+    def read(self, timeout=0.1):
+        self.clock.sleep_until(self.clock.now() + timeout)
+        first, self._next = self._next, int((self.clock.now() - self._began) * 100 + 1e-6)
+        if self._next == first:
+            return None
+        return Chunk(self.draw(self._next - first), first, self._began + (self._next - 1) / 100)
+
+    def draw(self, n):
+        return self._rng.integers(0, 9, (n, 2)).astype(np.float32)
+
+    def index_of(self, time):
+        return (time - self._began) * 100, 0.0
+
+
+@caught_by("board_gives_the_same_bytes")
+class DrawsByTheReading(HonestBoard):
+    def draw(self, n):
+        return np.sort(super().draw(n), axis=0)
+
+
+@caught_by("board_gives_the_same_bytes")
+class SharesOneGenerator(HonestBoard):
+    _rng: ClassVar[np.random.Generator] = np.random.default_rng(0)
+
+    def draw(self, n):
+        return SharesOneGenerator._rng.integers(0, 9, (n, 2)).astype(np.float32)
+
+
+@caught_by("board_counts_its_samples")
+class CountsEachChunkFromNought(HonestBoard):
+    def read(self, timeout=0.1):
+        c = super().read(timeout)
+        return c and c.but(first=0)
+
+
+@caught_by("board_counts_its_samples")
+class GivesDoublesWhereFloatsAreSaid(HonestBoard):
+    def draw(self, n):
+        return super().draw(n).astype(np.float64)
+
+
+@caught_by("board_counts_its_samples")
+class NamesTwoChannelsAlike(HonestBoard):
+    def open(self):
+        return super().open().but(channels=(Channel("a"), Channel("a")))
+
+
+@caught_by("board_closes")
+class LeavesAThread(HonestBoard):
+    def open(self):
+        end = threading.Event()
+        threading.Thread(target=end.wait).start()
+        LEFT.append(end.set)
+        return super().open()
+
+
+@caught_by("board_closes")
+class LeavesAFileOpen(HonestBoard):
+    def open(self):
+        LEFT.append(Path(os.devnull).open("rb").close)
+        return super().open()
+
+
+@caught_by("board_label_is_true")
+class ForgetsWhoSitsAtIt(HonestBoard):
+    def open(self):
+        return super().open().but(label=Label())
+
+
+@caught_by("board_places_marks")
+class PlacesMarksByTheSecond(HonestBoard):
+    def index_of(self, time):
+        return time - self._began, 0.0
+
+
+# -- sinks
+
+
+class HonestSink(Sink):
+    """Keeps the newest sample: keeps every law."""
+
+    def send(self, c):
+        if len(c):
+            self.newest = c.data[-1].copy()
+
+
+@caught_by("sink_needs_a_permit")
+class OpensToAnybody(HonestSink):
+    def open(self, s, permit):
+        self.stream = s
+
+
+@caught_by("sink_takes_any_chunk")
+class TakesWhatItIsGivenForItsOwn(HonestSink):
+    def send(self, c):
+        data = c.data.base
+        data[...] = np.nan_to_num(data)
+
+
+# -- they are caught
+
+LAWS = STAGE_LAWS | BOARD_LAWS | SINK_LAWS
+
+
 @pytest.mark.parametrize("cls, law", FAULTS, ids=[f"{c.__name__}-{w}" for c, w in FAULTS])
 def test_the_fault_is_caught(cls, law):
     with pytest.raises(AssertionError):
-        STAGE_LAWS[law](Case(cls(), noise()))
+        LAWS[law](Case(cls(), noise()) if issubclass(cls, Stage) else cls)
+    while LEFT:
+        LEFT.pop()()
+
+
+@pytest.mark.parametrize("cls, law", [(HonestBoard, law) for law in BOARD_LAWS] + [(HonestSink, law) for law in SINK_LAWS])
+def test_an_honest_board_and_an_honest_sink_pass(cls, law):
+    LAWS[law](cls)
 
 
 def test_every_law_has_a_fault_that_it_catches():
-    assert {law for _, law in FAULTS} >= set(STAGE_LAWS) - {"recipe_round_trips"}
+    assert {law for _, law in FAULTS} >= set(LAWS) - {"recipe_round_trips"}
 
 
 def test_lowering_a_level_without_being_registered_is_refused():

@@ -58,6 +58,10 @@ def part(kind: str, name: str) -> Any:
     for cls in vars(module).values():
         own = isinstance(cls, type) and issubclass(cls, Part) and (cls_name or cls.__module__ == module_name)
         if own and wanted in (cls.__name__, cls.__name__.lower()):
+            if (its := cls.part_name()) != name:  # its recipe would say what nobody finds
+                raise WrongUse(
+                    f"The {kind} {name!r} calls itself {its!r}.", do=f"Name its entry point so, or its module {name}."
+                )
             return cls
     raise WrongUse(f"{module_name} holds no {kind} called {wanted!r}.", do=f"Mend or uninstall {module_name}.")
 

@@ -83,7 +83,7 @@ class Board(Part):
 
     def index_of(self, time: float) -> tuple[float, float]:
         """Where a moment of the monotonic clock lies on the sample axis: (index, uncertainty in seconds)."""
-        raise NotImplementedError(f"{type(self).__name__} cannot place marks")
+        raise WrongUse(f"{self.part_name()} cannot place marks.", do="Its author writes index_of(time).")
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,8 @@ Hypothesis choose them. A part that cannot keep a law says so in `exempt = {"law
 """
 
 from ._boards import BOARD_LAWS
+from ._case import Case, cases, noise
 from ._sinks import SINK_LAWS, OpenGate
-from ._stages import STAGE_LAWS, Case, cases, noise
+from ._stages import STAGE_LAWS
 
 __all__ = ["BOARD_LAWS", "SINK_LAWS", "STAGE_LAWS", "Case", "OpenGate", "cases", "noise"]

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import BciError, WrongUse
 from ..core.parts import Sink
 from ..core.stream import Chunk, Recording, Stream
-from ._stages import noise
+from ._case import noise
 
 
 class OpenGate:

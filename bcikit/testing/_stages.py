@@ -1,85 +1,22 @@
-"""The laws of stages, and the input they are tried on."""
+"""The laws of stages."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import BciError
-from ..core.label import DECLASSIFIERS, SIMULATED, Label, Level
-from ..core.parts import Stage, settings_of
+from ..core.label import DECLASSIFIERS, Label, Level
+from ..core.parts import settings_of
 from ..core.pipeline import Pipeline, build
-from ..core.stream import Channel, Chunk, Event, Recording, Stream, recording
+from ..core.stream import Chunk, Recording, Stream
+from ._case import Case
 
 CUTS: tuple[tuple[int, ...], ...] = ((1,) * 40 + (7, 64, 0, 3, 250), (0, 3, 500, 0, 1), (33,) * 200)
-_PLACES = {"Fp1": (-3, 8, 0), "Fp2": (3, 8, 0), "C3": (-6, 0, 6), "Cz": (0, 0, 9), "C4": (6, 0, 6), "O1": (-3, -8, 1)}
-
-
-def noise(seconds: float = 6.0, rate: float = 250.0, seed: int = 0, label: Label = SIMULATED) -> Recording:
-    """Simulated: six EEG channels (µV; 1/f-like noise, 10 Hz, 50 Hz, offsets of millivolts) and one of an accelerometer (g),
-    with events on, between, before and behind samples."""
-    rng = np.random.default_rng(seed)
-    n, c = round(seconds * rate), len(_PLACES)
-    t = np.arange(n) / rate
-    x = np.cumsum(rng.standard_normal((n, c)), axis=0) * 0.7 + 8 * rng.standard_normal((n, c))
-    x += 12 * np.sin(2 * np.pi * 10 * t + 1)[:, None] * np.linspace(0.3, 1, c)
-    x += 9 * np.sin(2 * np.pi * 50 * t)[:, None] + np.linspace(-2000, 3000, c)
-    x[:, 0] += 150 * np.exp(-(((t % 2) - 1) ** 2) / 0.01)
-    data = np.column_stack([x, 0.02 * rng.standard_normal(n) + 1])
-    channels = [Channel(k, "eeg", "µV", (v[0] / 100, v[1] / 100, v[2] / 100)) for k, v in _PLACES.items()]
-    stream = Stream("simulated noise", rate, (*channels, Channel("accel z", "accel", "g")), label=label)
-    events = (Event(0, "begin"), Event(101.0, "left", "C3"), Event(333.25, "tap", 1.5, 0.004), Event(n - 1, "end"))
-    return recording(stream, data, events, start=100.0)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A stage with the input to try it on."""
-
-    stage: Stage
-    input: Recording
-    name: str = ""
-
-    def fresh(self) -> Stage:
-        """An equal stage, made from the recipe and what was learnt."""
-        twin = build(self.stage.recipe()) if _buildable(self.stage) else type(self.stage)(**self.stage.settings())
-        twin.restore(self.stage.learned())
-        return twin
-
-    def run(self, stage: Stage | None = None, cuts: Sequence[int] = (), source: Recording | None = None) -> Recording:
-        """The output for the whole input (one chunk, unless cut), of a fresh stage unless one is given."""
-        source, stage = source or self.input, _taught(stage or self.fresh())
-        out = stage.start(source.stream)
-        return Recording(out, tuple(stage.step(c) for c in source.recut(cuts)))
-
-
-def _taught(stage: Stage) -> Stage:
-    """The stage; one that learns, within a Pipeline, which teaches it."""
-    return Pipeline([stage]) if stage.learns_from else stage
-
-
-def _buildable(stage: Stage) -> bool:
-    from ..core.find import where
-
-    return (
-        isinstance(stage, Pipeline) or where("stage").get(stage.part_name(), "").partition(":")[0] == type(stage).__module__
-    )
-
-
-def cases(cls: type[Stage]) -> Iterator[Case]:
-    """The examples of a stage, each with the input it brings or else noise long enough for it to settle."""
-    example: Any
-    for i, example in enumerate(cls.examples()):
-        stage, source = example if isinstance(example, tuple) else (example, None)
-        if source is None:
-            probe = noise(0.1)
-            stage.start(probe.stream)
-            source = noise(max(6.0, 3 + 1.5 * stage.settle))
-        yield Case(stage, source, f"{stage.part_name()}-{i}")
 
 
 def _bytes(r: Recording) -> bytes:
@@ -118,8 +55,10 @@ def any_cut_same_bytes(case: Case, cuts: Sequence[int] | None = None) -> None:
 
 
 def causal(case: Case) -> None:
-    """2. Output up to a sample depends on input up to it alone."""
+    """2. Output up to a sample depends on input up to it alone; the stream's own delay is added to what it had."""
     whole = case.run()
+    older = case.fresh().start(case.input.stream.but(delay=case.input.stream.delay + 1))
+    assert np.isclose(older.delay - whole.stream.delay, 1), "the delay that the input had is lost"
     n = len(case.input.data)
     for t in (n // 3, n // 2, n - 2):
         other = case.input.data.copy()
@@ -134,7 +73,7 @@ def causal(case: Case) -> None:
 def keeps_its_hands_off(case: Case) -> None:
     """3. The input is not changed, and nothing of it, nor of an output, is kept by reference."""
     clean = case.run(cuts=(50,) * 9)
-    stage = _taught(case.fresh())
+    stage = case.line()
     stage.start(case.input.stream)
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for c in case.input.recut((50,) * 9):
@@ -157,7 +96,7 @@ def restart_is_fresh(case: Case) -> None:
     case.run(stage, source=_other(case.input))
     stage.restore(case.stage.learned())
     _same(clean, case.run(stage), "after a restart")
-    one, two = _taught(case.fresh()), _taught(case.fresh())
+    one, two = case.line(), case.line()
     one.start(case.input.stream)
     two.start(case.input.stream)
     outs = []
@@ -176,14 +115,14 @@ def saves_and_loads(case: Case, at: int | None = None) -> None:
     clean = case.run()
     n = len(case.input.data)
     for cut in (0, 1, n // 2, n - 3) if at is None else (at % n,):
-        first = _taught(case.fresh())
+        first = case.line()
         first.start(case.input.stream)
         head, tail = case.input.chunks[0].cut(cut, case.input.stream.rate)
         a = first.step(head)
         state, learnt = first.state(), first.learned()
         first.step(tail)  # what goes on must not reach what was saved
         state, learnt = _through_a_file(state), _through_a_file(learnt)
-        second = _taught(case.fresh())
+        second = case.line()
         second.start(case.input.stream)
         second.restore(learnt)
         second.restore(state)
@@ -327,7 +266,7 @@ def _size(v: Any) -> int:
 
 def recipe_round_trips(case: Case) -> None:
     """10a. The recipe, through JSON, makes a stage with the same output."""
-    if not _buildable(case.stage):
+    if not case.installed:
         return
     twin = build(json.loads(json.dumps(case.stage.recipe())))
     twin.restore(case.stage.learned())

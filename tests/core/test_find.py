@@ -1,0 +1,30 @@
+"""Parts of other packages: found by their entry point, made again from their recipe, and told what does not fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from bcikit import Pipeline, WrongUse, build
+from bcikit.core.find import part, where
+
+DOUBLE = """
+from bcikit import Stage
+
+class Double(Stage):
+    def rows(self, x):
+        return 2 * x
+"""
+
+
+def test_a_stage_of_another_package_is_a_stage_like_ours(plugged):
+    plugged("double", "Double", DOUBLE)
+    assert where("stage")["double"] == "double_part:Double"
+    line = build(Pipeline([part("stage", "double").make({})]).recipe())
+    assert [type(s).__name__ for s in line.stages] == ["Double"]
+
+
+def test_an_entry_point_whose_name_is_not_its_parts_is_refused(plugged):
+    """Its recipe would say a name that nothing finds."""
+    plugged("twice", "Double", DOUBLE)
+    with pytest.raises(WrongUse, match="calls itself 'double'"):
+        part("stage", "twice")
