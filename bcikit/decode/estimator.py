@@ -80,10 +80,15 @@ class Estimator(Decoder):
 
 
 def named(text: str) -> Decoder:
-    """A decoder from the command line's text: a name with settings, or estimators (`pyriemann:MDM`), several joined by +.
-    Raises WrongUse for a stage that is none."""
-    if text.partition(":")[0] in MODULES:
+    """A decoder from the command line's text: a name with settings, estimators (`pyriemann:MDM`), several joined by +, or a
+    network of Braindecode. Raises WrongUse for a stage that is none."""
+    library, _, rest = text.partition(":")
+    if library in MODULES:
         return Estimator(chain=tuple(text.split("+")))
+    if library == "braindecode" and rest and "=" not in rest.partition("(")[0]:
+        from .deep.braindecode import Braindecode
+
+        return Braindecode(model=rest)
     made = parse("stage", text)
     if not isinstance(made, Decoder):
         raise WrongUse(f"{made.part_name()} is a stage, but not one that learns.", do="`bcikit stages` lists all.")
@@ -95,11 +100,23 @@ def _flat(link: Any, X: np.ndarray) -> np.ndarray:
 
 
 def _made(text: str, seed: int) -> Any:
-    """An estimator from `library:Class(setting=value,...)`; values as Python writes them, or bare texts."""
-    found = re.fullmatch(r"\s*(\w+:\w+)\s*(?:\((.*)\))?\s*", text)
+    """An estimator from `library:Class(setting=value,...)`."""
+    name, settings = call(text)
+    cls = class_of(name)
+    try:
+        made: Any = cls(**settings)
+    except TypeError as error:
+        raise WrongUse(f"{text} cannot be made.", f"{error}.") from None
+    if "random_state" in made.get_params(deep=False) and "random_state" not in settings:
+        made.set_params(random_state=seed)
+    return made
+
+
+def call(text: str) -> tuple[str, dict[str, Any]]:
+    """`Name(setting=value,...)` -> its name and settings; values as Python writes them, or bare texts. Raises WrongUse."""
+    found = re.fullmatch(r"\s*([\w:]+)\s*(?:\((.*)\))?\s*", text)
     if not found:
-        raise WrongUse(f"{text!r} names no estimator.", do="Write it as pyriemann:MDM or sklearn:SVC(C=0.5).")
-    cls = class_of(found[1])
+        raise WrongUse(f"{text!r} names nothing that learns.", do="Write it as pyriemann:MDM or sklearn:SVC(C=0.5).")
     settings: dict[str, Any] = {}
     for item in filter(None, (found[2] or "").split(",")):
         key, _, value = (part.strip() for part in item.partition("="))
@@ -107,10 +124,4 @@ def _made(text: str, seed: int) -> Any:
             settings[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             settings[key] = value
-    try:
-        made: Any = cls(**settings)
-    except TypeError as error:
-        raise WrongUse(f"{found[1]} cannot be made with {found[2]}.", f"{error}.") from None
-    if "random_state" in made.get_params(deep=False) and "random_state" not in settings:
-        made.set_params(random_state=seed)
-    return made
+    return found[1], settings

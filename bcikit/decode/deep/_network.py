@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 NEEDS = ("torch", "onnx", "onnxruntime")
+NEAR = 1e-5  # what runs is what torch trained
 
 
 def missing() -> list[str]:
@@ -39,8 +40,9 @@ class Network(Decoder):
     neighbours in time of what it learns from. A seed gives the same network on the same machine, and torch's global
     generator is left as it was.
 
-    The network, scaling and softmax are in `network_`, the bytes of an ONNX file (opset 17): no torch is needed to run.
-    Raises WrongUse where a library of the extra is missing, or trials are too short or too few.
+    The network, scaling and softmax are in `network_`, the bytes of an ONNX file (opset 17) that says what torch says within
+    1e-5: no torch is needed to run. Raises WrongUse where a library of the extra is missing, trials are too short or too
+    few, or ONNX cannot hold the network.
     """
 
     exempt = {  # noqa: RUF012
@@ -49,7 +51,6 @@ class Network(Decoder):
         "setting patience": "few rounds are enough for an example; tests/decode/test_deep.py changes it",
     }
 
-    dropout: Annotated[float, Setting("share of features that a round of learning does without", low=0, high=0.9)] = 0.5
     pace: Annotated[float, Setting("of learning (Adam's)", low=1e-5, high=0.1)] = 1e-3
     batch: Annotated[int, Setting("trials from one step of learning to the next", low=2, high=4096)] = 32
     rounds: Annotated[int, Setting("of learning, at most", low=1, high=10_000)] = 300
@@ -95,8 +96,11 @@ class Network(Decoder):
                 torch.manual_seed(self.seed)
                 layers = self.layers(X.shape[1], X.shape[2], len(self.classes_), rate)
                 whole = torch.nn.Sequential(_scaling(X), layers, torch.nn.Softmax(dim=1))
-                self._trained(whole, torch.tensor(X, dtype=torch.float32)[:, None], torch.tensor(y), left_out[-1])
-                self.network_ = np.frombuffer(_exported(whole.eval(), X.shape), np.uint8)
+                trials = torch.tensor(X, dtype=torch.float32)[:, None]
+                self._trained(whole, trials, torch.tensor(y), left_out[-1])
+                self.network_ = np.frombuffer(_exported(whole.eval(), trials[:1]), np.uint8)
+                with torch.no_grad():
+                    self._checked(trials[:1].numpy(), whole(trials[:1]).numpy())
             finally:
                 torch.set_num_threads(threads)
 
@@ -129,6 +133,15 @@ class Network(Decoder):
             if since >= self.patience:
                 break
         layers.load_state_dict(kept)
+
+    def _checked(self, trial: np.ndarray, wanted: np.ndarray) -> None:
+        """Raises WrongUse where what was kept does not say of this trial (1, 1, channels, lags) what torch says."""
+        try:
+            off = float(np.abs(session(self.network_, self.part_name())(None, {"trials": trial})[0] - wanted).max())
+        except Exception as error:  # onnxruntime's, of its own many kinds
+            raise WrongUse("This network cannot be run by onnxruntime.", str(error)[:200]) from None
+        if not off <= NEAR:
+            raise WrongUse("Kept as ONNX, this network is another.", f"It is {off:.2g} off what torch says.")
 
     # -- the stage
 
@@ -170,23 +183,32 @@ def _scaling(X: np.ndarray) -> torch.nn.Module:
     return Scaling()
 
 
-def _exported(whole: torch.nn.Module, shape: tuple[int, ...]) -> bytes:
-    """(trials, channels, lags): the network, in evaluation, as the bytes of an ONNX file."""
+def _exported(whole: torch.nn.Module, trial: torch.Tensor) -> bytes:
+    """The network, in evaluation, as the bytes of an ONNX file that takes one trial like this (1, 1, channels, lags).
+    Weights that it makes of others (of bounded norm, say) are as they are now. Raises WrongUse where ONNX has no word for
+    what it does."""
     import torch
+    from torch.nn.utils import parametrize
 
+    for module in list(whole.modules()):
+        for name in list(getattr(module, "parametrizations", ())):
+            parametrize.remove_parametrizations(module, name)
     file: Any = BytesIO()  # which the exporter's type hints forget
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the newer exporter needs a further library, for the same graph
-        torch.onnx.export(
-            whole,
-            (torch.zeros(1, 1, *shape[1:]),),
-            file,
-            dynamo=False,
-            opset_version=17,
-            input_names=["trials"],
-            output_names=["probabilities"],
-            dynamic_axes={"trials": {0: "n"}, "probabilities": {0: "n"}},
-        )
+        try:
+            frozen = torch.jit.freeze(torch.jit.trace(whole, trial))
+            torch.onnx.export(
+                frozen,
+                (trial,),
+                file,
+                dynamo=False,
+                opset_version=17,
+                input_names=["trials"],
+                output_names=["probabilities"],
+            )
+        except RuntimeError as error:
+            raise WrongUse("This network cannot be kept as ONNX.", str(error).splitlines()[0][:200]) from None
     return file.getvalue()
 
 

@@ -23,6 +23,7 @@ class Eegnet(Network):
 
     filters: Annotated[int, Setting("in time", low=1, high=64)] = 8
     depth: Annotated[int, Setting("spatial filters of each filter in time", low=1, high=16)] = 2
+    dropout: Annotated[float, Setting("share of features that a round of learning does without", low=0, high=0.9)] = 0.5
 
     def layers(self, channels: int, lags: int, classes: int, rate: float) -> torch.nn.Sequential:
         from torch import nn

@@ -21,6 +21,7 @@ class ShallowConvnet(Network):
     """
 
     filters: Annotated[int, Setting("in time, and as many in space", low=1, high=200)] = 40
+    dropout: Annotated[float, Setting("share of features that a round of learning does without", low=0, high=0.9)] = 0.5
 
     def layers(self, channels: int, lags: int, classes: int, rate: float) -> torch.nn.Sequential:
         import torch
