@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,7 +51,9 @@ class Braindecode(Network):
 def _known(name: str) -> Any:
     """The class of braindecode.models. Raises WrongUse."""
     try:
-        from braindecode import models
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its own house
+            from braindecode import models
     except ImportError as error:
         raise WrongUse(f"braindecode:{name} needs the library {error.name!r}.", do="pip install braindecode") from None
     except OSError as error:  # a torchaudio that does not go with the torch here
