@@ -149,11 +149,9 @@ class Limits(Part):
         if any(c.axis and c.point >= spec.points for c in self.channels):
             raise WrongUse(f"The limits of {self.device} name a point that the device does not have.")
 
-    def array(self, name: str) -> np.ndarray:
-        """A bound of every channel: low, high, or `steep`, `bend` for the first and second derivative."""
-        if name in ("steep", "bend"):
-            return np.array([getattr(c, BOUNDS[c.order][name == "bend"]) for c in self.channels])
-        return np.array([getattr(c, name) for c in self.channels], float)
+    def bounds(self) -> np.ndarray:
+        """(4, channels): low, high, and the most of the first and of the second derivative."""
+        return np.array([[getattr(c, n) for n in ("low", "high", *BOUNDS[c.order])] for c in self.channels], float).T.copy()
 
 
 def values(said: Sequence[str]) -> np.ndarray:

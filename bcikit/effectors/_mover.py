@@ -31,19 +31,19 @@ class Failsafe:
     """What the device does without a supervisor: from what it did last to the safe values, within the same bounds."""
 
     def __init__(self, limits: Limits) -> None:
-        self.low, self.high = limits.array("low"), limits.array("high")
-        self.steep, self.bend = limits.array("steep"), limits.array("bend")
+        self.bounds = limits.bounds()
         self.safe = _limits.values([c.safe for c in limits.channels])
         self.dt = limits.period_s
-        self.slope = np.zeros(len(self.low))
+        self.slope = np.zeros(len(self.safe))
 
     def follow(self, before: np.ndarray, now: np.ndarray) -> None:
         """An order was carried out: where the slope stands."""
-        self.slope = np.clip((now - before) / self.dt, -self.steep, self.steep)
+        steep = self.bounds[2]
+        self.slope = np.clip((now - before) / self.dt, -steep, steep)
 
     def step(self, value: np.ndarray) -> np.ndarray:
         target = np.where(np.isnan(self.safe), value, self.safe)
-        value, self.slope = ramp(value, self.slope, target, self.low, self.high, self.steep, self.bend, self.dt)
+        value, self.slope = ramp(value, self.slope, target, self.bounds, self.dt)
         return value
 
 
@@ -54,7 +54,7 @@ def run(asked: dict[str, Any]) -> None:
     panel = Panel(asked["memory"], len(effector.spec.names), asked["feelings"])
     failsafe = Failsafe(limits)
     dt = limits.period_s
-    value = np.clip(np.array(effector.spec.rest), limits.array("low"), limits.array("high"))
+    value = np.clip(np.array(effector.spec.rest), *failsafe.bounds[:2])
     cause, since, seen, heard = int(Cause.SILENT), 0.0, 0, 0.0
     gc.collect()
     gc.freeze()

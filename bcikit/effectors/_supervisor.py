@@ -10,19 +10,19 @@ own, effectors without one step it inline, and tests run a million `copies` side
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..kernels import gaps, hear, ramp, reach
-from ._limits import Box, Limits, values
+from ..kernels import guide, hear, judge
+from ._limits import Limits, values
 from ._spec import CommandSpec, Felt
 
 FUTURE_S = 0.01  # brain data may be newer than the supervisor's own reading of the clock by no more
-AXES = {"x": 0, "y": 1, "z": 2}
+TOUCH_M = 1e-9  # so far into a place that is kept out of is rounding
 
 
 class Cause(IntFlag):
@@ -50,8 +50,7 @@ class Cause(IntFlag):
         return ", ".join(c.name.lower() for c in Cause if c in self and c.name) or "none"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What is wanted, of each copy: values (copies, channels), and about them (5, copies): their place `seq` in the order of
     sending, the `lease` of who sends them, `alive` while the dead-man switch is held, and when they were `written`, from
     data of the `brain` of when (seconds of the monotonic clock), as `seq, lease, alive, brain, written`."""
@@ -64,22 +63,21 @@ class Command:
         cls, values: Sequence[float] | np.ndarray, seq: int, brain: float, written: float, lease: int = 1, alive: bool = True
     ) -> Command:
         """Of one copy."""
-        return cls(np.asarray(values, float)[None], np.array([[seq], [lease], [alive], [brain], [written]], float))
+        about = np.array((seq, lease, alive, brain, written), float)
+        return cls(np.asarray(values, float)[None], about[:, None])
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the devices report, of each copy: points (copies, points, 3), force, torque, distance, and `heard`, when."""
+class Seen(NamedTuple):
+    """What the devices report, of each copy: points (copies, points, 3), and `told` (4, copies): when, force, torque, and
+    distance to the nearest person."""
 
     points: np.ndarray
-    force: np.ndarray
-    torque: np.ndarray
-    distance: np.ndarray
-    heard: np.ndarray
+    told: np.ndarray
 
     @classmethod
     def of(cls, felt: Felt, heard: float) -> Seen:
-        return cls(felt.points[None], *(np.array([x]) for x in (felt.force, felt.torque, felt.distance, heard)))
+        """Of one copy."""
+        return cls(felt.points[None], np.array((heard, felt.force, felt.torque, felt.distance), float)[:, None])
 
 
 class Supervisor:
@@ -102,45 +100,71 @@ class Supervisor:
         limits.fits(spec)
         self.limits, self.dt, self.copies = limits, limits.period_s, copies
         self.stale_s = limits.stale_after(period)
-        self.low, self.high = limits.array("low"), limits.array("high")
-        self.steep, self.bend = limits.array("steep"), limits.array("bend")
+        self.bounds = limits.bounds()
+        self.low, self.high, _, _ = self.bounds
         self.middle, self.far = (self.low + self.high) / 2, limits.absurd * (self.high - self.low) / 2
         self.safe, self.away = values([c.safe for c in limits.channels]), values(limits.retract)
         self.rest = np.clip(np.array(spec.rest), self.low, self.high)
         self.speeds = np.array([c.order == "velocity" for c in limits.channels])
-        self.moving = np.flatnonzero([bool(c.axis) for c in limits.channels])
-        self.axis = np.array([AXES[limits.channels[i].axis] for i in self.moving], int)
-        self.point = np.array([limits.channels[i].point for i in self.moving], int)
-        self.spheres = np.array([(*s.center, s.radius) for s in limits.spheres], float).reshape(-1, 4)
-        self.boxes = np.array([(*b.low, *b.high) for b in limits.boxes], float).reshape(-1, 6)
-        self.kept_out = bool(limits.spheres or limits.boxes)
-        self.pairs = np.array(list(combinations(range(spec.points), 2) if limits.apart else ()), int).reshape(-1, 2)
-        self.member = (np.arange(spec.points) == self.pairs[:, :, None]).any(axis=1)  # (pairs, points)
-        self.fence = self._fence(limits.allowed)
-        self.placed = len(self.moving) > 0 and bool(limits.allowed or limits.apart or self.kept_out)
+        self.places = (  # that are kept out of
+            np.array([(*s.center, s.radius) for s in limits.spheres], float).reshape(-1, 4),
+            np.array([(*b.low, *b.high) for b in limits.boxes], float).reshape(-1, 6),
+        )
+        self.around = self._around(spec.points)
         n, k = len(limits.channels), copies
         self.value = np.tile(self.rest, (k, 1))
         self.slope = np.zeros((k, n))
         self.asked = np.tile(self.rest, (k, 1))
-        self.own = np.zeros((9, k))  # as `kernels.hear` says
-        self.seq, self.lease, self.good, self.alive, self.brain, self.written, self.changed, _, self.refused = self.own
+        self.own = np.zeros((10, k))  # as `kernels.hear` says
+        self.seq, self.lease, self.good, self.alive, self.brain, self.written = self.own[:6]
+        self.refused, self.asks = self.own[8:]
         self.own[4:7] = -np.inf
-        self.ages = np.array([[self.stale_s], [limits.command_s], [limits.persist_s]])  # of brain, written, changed, at most
-        self.held, self.orphan = np.zeros((2, k), bool)
+        self.rules = self._rules()
+        self.state = np.zeros((4, k))
+        self.used_s, self.orphan, self.held = self.state[:2], self.state[2], self.state[3]
+        self.used_s[:] = np.array(used_s)[:, None]  # in the session, today
+        self.session_s, self.day_s = self.used_s
         self.latched = np.zeros(k, np.int64)
         self.cause = np.zeros(k, np.int64)
-        self.since = np.full(k, np.nan)  # when the cause began
-        self.freed = np.full(k, np.nan)  # when the last one ended
-        self.used_s = np.tile(np.array(used_s)[:, None], k)  # in the session, today
-        self.session_s, self.day_s = self.used_s
-        self.caps = np.array([[limits.session_s], [limits.day_s]])
+        self.free, self.since = np.zeros(k, bool), np.full(k, -np.inf)  # of any cause, and since when it is so
 
-    def _fence(self, allowed: Box | None) -> tuple[np.ndarray, np.ndarray] | None:
-        """(lowest, highest) place of each velocity that moves a point, the margin taken off."""
-        if allowed is None:
-            return None
-        margin = self.limits.margin
-        return np.array(allowed.low)[self.axis] + margin, np.array(allowed.high)[self.axis] - margin
+    def _around(self, points: int) -> tuple[Any, ...]:
+        """What `kernels.guide` is to know."""
+        limits = self.limits
+        moved = [(i, c.point, "xyz".index(c.axis)) for i, c in enumerate(limits.channels) if c.axis]
+        moves = np.array(moved, np.int64).reshape(-1, 3).T.copy()
+        fence = np.tile([[-np.inf], [np.inf]], moves.shape[1])
+        if limits.allowed:
+            inside = np.array([[limits.margin], [-limits.margin]])
+            fence = np.ascontiguousarray(np.array([limits.allowed.low, limits.allowed.high])[:, moves[2]] + inside)
+        pairs = np.array(list(combinations(range(points), 2) if limits.apart else ()), np.int64).reshape(-1, 2)
+        return moves, fence, *self.places, pairs, limits.apart or 0.0, limits.margin, self.dt
+
+    def _rules(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `kernels.judge` is to know: of each thing that it looks at, the cause that it is, and from what on. What must
+        stay below is at most the number before; what the limits do not bound is no cause."""
+        lim = self.limits
+        above = np.nextafter(-lim.stop_m, -np.inf)
+        placed = lim.allowed or lim.apart or lim.spheres or lim.boxes
+        rules = [
+            (Cause.SILENT, -1.0),
+            (Cause.LEASE, -1.0),
+            (Cause.NUMBERS, -1.0),
+            (Cause.DEADMAN if lim.dead_man or "hand" in lim.modes else 0, -1.0),
+            (Cause.STALE, self.stale_s),
+            (Cause.LATE, lim.command_s),
+            (Cause.PERSIST, lim.persist_s),
+            (Cause.DEVICE, lim.heartbeat_s),
+            (Cause.FORCE, lim.force) if lim.force is not None else (0, 0.0),
+            (Cause.TORQUE, lim.torque) if lim.torque is not None else (0, 0.0),
+            (Cause.DISTANCE if "separation" in lim.modes else 0, above),
+            (Cause.CAP, np.nextafter(lim.session_s, 0.0)),
+            (Cause.CAP, np.nextafter(lim.day_s, 0.0)),
+            (Cause.PARENT, 0.0),
+            (Cause.HELD, 0.0),
+            (Cause.WORKSPACE if placed else 0, TOUCH_M),
+        ]
+        return np.array([int(cause) for cause, _ in rules]), np.array([most for _, most in rules])
 
     # -- what a person, a holder and a guardian do
 
@@ -180,11 +204,11 @@ class Supervisor:
             self._hear(now, command)
         self.cause = self._causes(now, seen) | self.latched
         free = self.cause == 0
-        self.since = np.where(free, np.nan, np.where(np.isnan(self.since), now, self.since))
-        self.freed = np.where(free, np.where(np.isnan(self.freed), now, self.freed), np.nan)
-        moves = free & (now - self.freed >= self.limits.rearm_s - 1e-9)
+        self.since = np.where(free == self.free, self.since, now)
+        self.free = free
+        moves = free & (now - self.since >= self.limits.rearm_s - 1e-9)
         target = self._wanted(seen) if moves.all() else np.where(moves[:, None], self._wanted(seen), self._safe(now))
-        self.used_s += (moves & (self.asked != self.rest).any(axis=1)) * self.dt
+        self.used_s += moves * self.asks * self.dt
         self.value, self.slope = self._guided(target, seen)
         return self.value
 
@@ -193,42 +217,16 @@ class Supervisor:
         values = c.values
         if values.shape[1] != len(self.low):  # too few or too many: nobody knows which is which
             values = np.full_like(self.asked, np.nan)
-        hear(self.own, self.asked, c.about, values, self.middle, self.far, now, now + FUTURE_S)
+        hear(self.own, self.asked, c.about, values, self.middle, self.far, self.rest, now, now + FUTURE_S)
 
     def _causes(self, now: float, seen: Seen) -> np.ndarray:
-        lim = self.limits
-        silent, unled, bad, dead = self.own[:4] == 0
-        stale, late, stuck = ~(now - self.own[4:7] <= self.ages)
-        found = [
-            (Cause.SILENT, silent),
-            (Cause.LEASE, unled),
-            (Cause.NUMBERS, bad),
-            (Cause.STALE, stale),
-            (Cause.LATE, late),
-            (Cause.PERSIST, stuck & (self.asked != self.rest).any(axis=1)),
-            (Cause.DEVICE, ~(now - seen.heard <= lim.heartbeat_s)),
-            (Cause.CAP, (self.used_s >= self.caps).any(axis=0)),
-            (Cause.PARENT, self.orphan),
-            (Cause.HELD, self.held),
-        ]
-        if lim.dead_man or "hand" in lim.modes:
-            found.append((Cause.DEADMAN, dead))
-        if lim.force is not None:
-            found.append((Cause.FORCE, ~(seen.force <= lim.force)))
-        if lim.torque is not None:
-            found.append((Cause.TORQUE, ~(seen.torque <= lim.torque)))
-        if "separation" in lim.modes:
-            found.append((Cause.DISTANCE, ~(seen.distance > lim.stop_m)))
-        if self.placed:
-            lost = ~np.isfinite(seen.points).all(axis=(1, 2))
-            found.append((Cause.WORKSPACE, lost | self._trespass(seen.points)))
-        return np.array([int(cause) for cause, _ in found]) @ np.array([where for _, where in found])
+        return judge(self.own, self.state, seen.told, seen.points, *self.places, *self.rules, now=now)
 
     def _wanted(self, seen: Seen) -> np.ndarray:
         target = np.minimum(np.maximum(self.asked, self.low), self.high)
         if "separation" in self.limits.modes:
             near, far = self.limits.stop_m, self.limits.slow_m
-            share = np.clip((seen.distance - near) / (far - near), 0.0, 1.0)
+            share = np.clip((seen.told[3] - near) / (far - near), 0.0, 1.0)
             target = np.where(self.speeds, target * share[:, None], target)
         return target
 
@@ -243,61 +241,4 @@ class Supervisor:
     def _guided(self, target: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
         """One step towards the target, where a stop begun after it would still end inside the workspace; else that stop is
         begun now. It was found to end inside by the step before."""
-        value, slope = self._ramp(target)
-        if not self.placed:
-            return value, slope
-        back, forth = self._reach(value, slope)
-        here = seen.points[:, self.point, self.axis]
-        if self.fence is not None:
-            low, high = self.fence
-            leaves = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
-            if leaves.any():
-                value, slope = self._stopped(value, slope, leaves)
-                back, forth = self._reach(value, slope)
-        if self.kept_out or len(self.pairs):
-            first, last = seen.points.copy(), seen.points.copy()
-            first[:, self.point, self.axis] -= back
-            last[:, self.point, self.axis] += forth
-            nears = self._nears(seen.points, first, last)[:, self.point]
-            if nears.any():
-                value, slope = self._stopped(value, slope, nears)
-        return value, slope
-
-    def _stopped(self, value: np.ndarray, slope: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same, with the first step of a stop for `which` (copies, velocities that move points)."""
-        mask = np.zeros(value.shape, bool)
-        mask[:, self.moving] = which
-        stop_value, stop_slope = self._ramp(np.where(self.speeds, 0.0, self.value))
-        return np.where(mask, stop_value, value), np.where(mask, stop_slope, slope)
-
-    def _ramp(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return ramp(self.value, self.slope, target, self.low, self.high, self.steep, self.bend, self.dt)
-
-    def _reach(self, value: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far (backward, forward) each velocity that moves a point would still move it."""
-        back, forth = reach(value, slope, self.steep, self.bend, self.dt)
-        return back[:, self.moving], forth[:, self.moving]
-
-    def _nears(self, here: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """Whether something in the box from `first` to `last` is within the margin of a place that is kept out of (or of the
-        distance that points keep), and nearer to it than `here`: (copies, points); all are (copies, points, 3)."""
-        margin = self.limits.margin
-        met = np.zeros(here.shape[:2], bool)
-        if self.kept_out:
-            then, now = self._gaps(first, last), self._gaps(here, here)
-            met |= ((then < margin) & (then < now - 1e-12)).any(axis=2)
-        if len(self.pairs):
-            i, j = self.pairs.T
-            gap = np.maximum(np.maximum(first[:, i] - last[:, j], first[:, j] - last[:, i]), 0.0)
-            way = here[:, i] - here[:, j]
-            then, now = np.sqrt((gap * gap).sum(axis=2)), np.sqrt((way * way).sum(axis=2))
-            met |= ((then < (self.limits.apart or 0.0) + margin) & (then < now - 1e-12)) @ self.member
-        return met
-
-    def _trespass(self, points: np.ndarray) -> np.ndarray:
-        """Whether a point is in a place that is kept out of: (copies). From outside the workspace it may still go in."""
-        return np.asarray((self._gaps(points, points) < -1e-9).any(axis=(1, 2)))
-
-    def _gaps(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """How far the boxes from `first` to `last` are from each place that is kept out of: (copies, points, places)."""
-        return gaps(first, last, self.spheres, self.boxes)
+        return guide(self.value, self.slope, target, seen.points, self.bounds, *self.around)

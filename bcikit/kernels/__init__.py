@@ -25,8 +25,10 @@ if os.environ.get("BCIKIT_PURE") != "1":
     except ImportError:
         pass
     for name, twin in vars(_numpy).items():
-        if inspect.isfunction(twin) and not hasattr(_do, name):  # built before it was written: `make venv` builds anew
-            setattr(_do, name, twin)
+        if inspect.isfunction(twin):
+            form = f"{name}({', '.join(inspect.signature(twin).parameters)})"
+            if getattr(getattr(_do, name, None), "__doc__", "") != form:  # built before it was written as it is
+                setattr(_do, name, twin)  # `make venv` builds anew
 
 FEW = 32  # channels up to which the compiled `logs` is the faster one
 
@@ -168,29 +170,42 @@ def counted(even: np.ndarray, shape: np.ndarray, none: np.ndarray, step: float, 
 
 
 def ramp(
-    value: np.ndarray,
-    slope: np.ndarray,
-    target: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    steep: np.ndarray,
-    bend: np.ndarray,
-    dt: float,
+    value: np.ndarray, slope: np.ndarray, target: np.ndarray, bounds: np.ndarray, dt: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One step of `dt` towards `target`, no bound broken: (value, slope), the value after it being `value + slope * dt`. It
-    stays within [low, high], |slope| <= steep, and the slope changes by `bend * dt` at most, always leaving room to stop
-    before either end; a target that moves is followed, never overshot by more than the bounds force. Float64 (..., c),
-    bounds (c)."""
+    """One step of `dt` towards `target`, no bound broken: (value, slope), the value after it being `value + slope * dt`.
+    bounds (4, c), low, high, steep, bend: it stays within [low, high], |slope| <= steep, and the slope changes by
+    `bend * dt` at most, always leaving room to stop before either end; a target that moves is followed, never overshot by
+    more than the bounds force. Float64 (..., c)."""
     to = np.empty((2, *value.shape))
-    _do.ramp(value, slope, target, low, high, steep, bend, dt, to[0], to[1])
+    _do.ramp(value, slope, target, bounds, dt, to)
     return to[0], to[1]
 
 
-def gaps(first: np.ndarray, last: np.ndarray, spheres: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """How far each box from `first` to `last` (copies, points, 3) is from each of the spheres (m, 4: x, y, z, radius) and
-    boxes (l, 6: x, y, z of the low and of the high corner), below 0 where they meet: (copies, points, m + l), float64."""
-    out = np.empty((*first.shape[:2], len(spheres) + len(boxes)))
-    _do.gaps(np.ascontiguousarray(first, np.float64), np.ascontiguousarray(last, np.float64), spheres, boxes, out)
+def guide(
+    value: np.ndarray, slope: np.ndarray, target: np.ndarray, points: np.ndarray, bounds: np.ndarray, *around: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """`ramp` of (copies, c), where a stop begun after it would still end where points (copies, points, 3) may be; else that
+    stop is begun now, for each velocity that leads out or near.
+
+    around: moves (3, m) int64, for each velocity that moves a point its channel, the point, and along which axis; fence
+    (2, m), the lowest and highest place of each; spheres (s, 4: x, y, z, radius), boxes (b, 6: x, y, z of the low and of the
+    high corner) and pairs (q, 2) int64 of points that keep `apart`, from all of which `margin` is kept, or at least nothing
+    comes nearer; dt."""
+    to = np.empty((2, *value.shape))
+    _do.guide(value, slope, target, np.ascontiguousarray(points, np.float64), bounds, *around, to)
+    return to[0], to[1]
+
+
+def judge(
+    own: np.ndarray, state: np.ndarray, told: np.ndarray, points: np.ndarray, *rules: np.ndarray, now: float
+) -> np.ndarray:
+    """Which bits are set for each copy of a supervisor: (copies) int64. rules: spheres and boxes as of `guide`, bits (16)
+    int64, most (16). A bit is set where what is looked at is above its most, or is no number: the seq, lease, good and
+    alive of `own` (as of `hear`; negated); how old brain, written and changed (while anything but rest is asked) are; of
+    told (4, copies) how old the first is, the second, the third, the fourth negated; state (4, copies); how far into a
+    sphere or box one of points (copies, points, 3) is, which is no number where nobody knows where one is."""
+    out = np.empty(len(points), np.int64)
+    _do.judge(own, state, told, np.ascontiguousarray(points, np.float64), *rules, now, out)
     return out
 
 
@@ -201,6 +216,7 @@ def hear(
     values: np.ndarray,
     middle: np.ndarray,
     most: np.ndarray,
+    rest: np.ndarray,
     now: float,
     soon: float,
 ) -> None:
@@ -208,20 +224,10 @@ def hear(
     data not from later than `soon`, by who holds the lease. values (copies, c) are asked for (copies, c) where all are
     within `most` (c) of `middle` (c); else the command is taken, and is not good. All float64.
 
-    own (9, copies): of the newest command taken seq, lease (the holder's, 0: nobody), good, alive, brain, written; when what
-    is asked last changed; the seq heard last; how many were refused. about (5, copies): seq, lease, alive, brain and written
-    of what comes."""
-    _do.hear(own, asked, about, np.ascontiguousarray(values, np.float64), middle, most, now, soon)
-
-
-def reach(
-    velocity: np.ndarray, slope: np.ndarray, steep: np.ndarray, bend: np.ndarray, dt: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """How far what moves with `velocity` (its slope `slope`) can still go (backward, forward; both >= 0) if its velocity is
-    ramped to zero from the next step on: an upper bound. Float64 (..., c), bounds (c)."""
-    ways = np.empty((2, *velocity.shape))
-    _do.reach(velocity, slope, steep, bend, dt, ways[0], ways[1])
-    return ways[0], ways[1]
+    own (10, copies): of the newest command taken seq, lease (the holder's, 0: nobody), good, alive, brain, written; when
+    what is asked last changed; the seq heard last; how many were refused; whether anything but `rest` (c) is asked. about
+    (5, copies): seq, lease, alive, brain and written of what comes."""
+    _do.hear(own, asked, about, np.ascontiguousarray(values, np.float64), middle, most, rest, now, soon)
 
 
 def shared(job: Callable[[tuple[int, int]], None], parts: Sequence[tuple[int, int]]) -> None:

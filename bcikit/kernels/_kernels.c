@@ -162,6 +162,9 @@ static Py_buffer *hold(Held *h, PyObject *o, const char *type, int ndim) {
 #define WHOLE(name, i)                                  \
   const Py_ssize_t name = PyLong_AsSsize_t(args[i]); \
   if (PyErr_Occurred()) goto end;
+#define REAL(name, i)                              \
+  const double name = PyFloat_AsDouble(args[i]); \
+  if (PyErr_Occurred()) goto end;
 #define FIT(condition)                                                              \
   if (!(condition)) {                                                               \
     PyErr_SetString(PyExc_ValueError, "the arrays do not fit each other: " #condition); \
@@ -196,8 +199,7 @@ KERNEL(steered) {
   WITH(refs, 2, "d", 3)
   WITH(weights, 3, "!d", 3)
   WITH(base, 4, "d", 1)
-  const double gain = PyFloat_AsDouble(args[5]);
-  if (PyErr_Occurred()) goto end;
+  REAL(gain, 5)
   const Py_ssize_t n = x->shape[0], c = x->shape[1], notches = weights->shape[0];
   FIT(y->shape[0] == n && y->shape[1] == c && base->shape[0] == c && notches <= MOST_NOTCHES)
   FIT(refs->shape[0] == n && refs->shape[1] == notches && refs->shape[2] == 2)
@@ -302,10 +304,10 @@ static PyMethodDef METHODS[] = {
     ENTRY(counted, "even, shape, none, step, most, out"),
     ENTRY(crossings, "x, y, own, at, rule"),
     ENTRY(logs, "C, white, basis, out"),
-    ENTRY(ramp, "value, slope, target, low, high, steep, bend, dt, to_value, to_slope"),
-    ENTRY(gaps, "first, last, spheres, boxes, out"),
-    ENTRY(hear, "own, asked, about, values, middle, most, now, soon"),
-    ENTRY(reach, "velocity, slope, steep, bend, dt, back, forth"),
+    ENTRY(ramp, "value, slope, target, bounds, dt, to"),
+    ENTRY(guide, "value, slope, target, points, bounds, moves, fence, spheres, boxes, pairs, apart, margin, dt, to"),
+    ENTRY(judge, "own, state, told, points, spheres, boxes, bits, most, now, out"),
+    ENTRY(hear, "own, asked, about, values, middle, most, rest, now, soon"),
     ENTRY(unit_features, "x, scale, offset, coef, state, base, own, at, rule, crossed, power, low, high"),
     {"use", use, METH_O, "use(instruction_set) -> the one used before: 'base', 'avx2' or 'avx512'"},
     {NULL, NULL, 0, NULL}};

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 TINY = np.finfo(np.float64).tiny  # what is smaller counts as zero, as in the compiled loops
+TOUCH = 1e-12  # m: nearer by less is no nearer
 
 
 def biquads(x: np.ndarray, y: np.ndarray, coef: np.ndarray, state: np.ndarray) -> None:
@@ -164,43 +165,68 @@ def _braked(room: np.ndarray, bend: np.ndarray, dt: float) -> np.ndarray:
     return (room / dt + q * n * (n + 1) / 2) / (n + 1)
 
 
-def ramp(
-    value: np.ndarray,
-    slope: np.ndarray,
-    target: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    steep: np.ndarray,
-    bend: np.ndarray,
-    dt: float,
-    to_value: np.ndarray,
-    to_slope: np.ndarray,
-) -> None:
+def ramp(value: np.ndarray, slope: np.ndarray, target: np.ndarray, bounds: np.ndarray, dt: float, to: np.ndarray) -> None:
+    low, high, steep, bend = bounds
     q, gap = bend * dt, target - value
     above, below, wanted = (_braked(np.maximum(room, 0.0), bend, dt) for room in (high - value, value - low, np.abs(gap)))
     up = np.minimum(np.minimum(slope + q, steep), above)
     down = np.maximum(np.maximum(slope - q, -steep), -below)
-    to_slope[:] = np.minimum(np.maximum(np.copysign(wanted, gap), down), up)
-    to_value[:] = np.minimum(np.maximum(value + to_slope * dt, low), high)
+    to[1] = np.minimum(np.maximum(np.copysign(wanted, gap), down), up)
+    to[0] = np.minimum(np.maximum(value + to[1] * dt, low), high)
 
 
-def reach(
-    velocity: np.ndarray,
-    slope: np.ndarray,
-    steep: np.ndarray,
-    bend: np.ndarray,
-    dt: float,
-    back: np.ndarray,
-    forth: np.ndarray,
-) -> None:
-    """First the slope is taken back to zero, then an S-curve begins."""
+def reach(velocity: np.ndarray, slope: np.ndarray, bounds: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far what moves with `velocity` (its slope `slope`) can still go (backward, forward; both >= 0) if its velocity is
+    ramped to zero from the next step on: an upper bound. First the slope is taken back to zero, then an S-curve begins."""
+    _, _, steep, bend = bounds
     turned = velocity + slope * np.abs(slope) / (2 * bend)  # velocity once the slope is back at zero
     settle = np.abs(slope) / bend + 2 * dt
-    for sign, out in ((-1.0, back), (1.0, forth)):
+    ways = []
+    for sign in (-1.0, 1.0):
         left = np.maximum(sign * turned, 0.0)
         fastest = np.maximum(sign * velocity, left)
         quick, slow = left * np.sqrt(left / bend), left * (steep / bend + left / steep) / 2
-        out[:] = fastest * settle + np.where(left < steep * steep / bend, quick, slow)
+        ways.append(fastest * settle + np.where(left < steep * steep / bend, quick, slow))
+    return ways[0], ways[1]
+
+
+def guide(
+    value: np.ndarray,
+    slope: np.ndarray,
+    target: np.ndarray,
+    points: np.ndarray,
+    bounds: np.ndarray,
+    moves: np.ndarray,
+    fence: np.ndarray,
+    spheres: np.ndarray,
+    boxes: np.ndarray,
+    pairs: np.ndarray,
+    apart: float,
+    margin: float,
+    dt: float,
+    to: np.ndarray,
+) -> None:
+    channel, point, axis = moves
+    stop = np.empty_like(to)
+    ramp(value, slope, target, bounds, dt, to)
+    ramp(value, slope, np.zeros_like(target), bounds, dt, stop)
+    back, forth = (way[:, channel] for way in reach(to[0], to[1], bounds, dt))
+    here, (low, high) = points[:, point, axis], fence
+    leaves = ~(((here - back >= low) | (back == 0)) & ((here + forth <= high) | (forth == 0)))
+    to[..., channel] = np.where(leaves, stop[..., channel], to[..., channel])
+    first, last = points.copy(), points.copy()
+    back, forth = reach(to[0], to[1], bounds, dt)
+    for c, p, a in moves.T:
+        first[:, p, a] -= back[:, c]
+        last[:, p, a] += forth[:, c]
+    then, now = _gaps(first, last, spheres, boxes), _gaps(points, points, spheres, boxes)
+    nears = ((then < margin) & (then < now - TOUCH)).any(axis=2)
+    i, j = pairs.T
+    gap = np.maximum(np.maximum(first[:, i] - last[:, j], first[:, j] - last[:, i]), 0.0)
+    then, now = (np.sqrt((way * way).sum(axis=2)) for way in (gap, points[:, i] - points[:, j]))
+    meet = (then < apart + margin) & (then < now - TOUCH)
+    nears |= meet @ (pairs[:, :, None] == np.arange(points.shape[1])).any(axis=1)
+    to[..., channel] = np.where(nears[:, point], stop[..., channel], to[..., channel])
 
 
 def hear(
@@ -210,10 +236,11 @@ def hear(
     values: np.ndarray,
     middle: np.ndarray,
     most: np.ndarray,
+    rest: np.ndarray,
     now: float,
     soon: float,
 ) -> None:
-    seq, lease, good, alive, brain, written, changed, heard, refused = own
+    seq, lease, good, alive, brain, written, changed, heard, refused, asks = own
     its_seq, its_lease, its_alive, its_brain, its_written = about
     came = its_seq != heard
     heard[:] = its_seq
@@ -224,15 +251,38 @@ def hear(
         near = took & (np.abs(values - middle) <= most).all(axis=1)
     changed[near & (values != asked).any(axis=1) | took & np.isinf(changed)] = now
     asked[near] = values[near]
+    asks[near] = (values[near] != rest).any(axis=1)
     good[took] = near[took]
     for mine, its in ((seq, its_seq), (alive, its_alive), (brain, its_brain), (written, its_written)):
         mine[took] = its[took]
 
 
-def gaps(first: np.ndarray, last: np.ndarray, spheres: np.ndarray, boxes: np.ndarray, out: np.ndarray) -> None:
+def judge(
+    own: np.ndarray,
+    state: np.ndarray,
+    told: np.ndarray,
+    points: np.ndarray,
+    spheres: np.ndarray,
+    boxes: np.ndarray,
+    bits: np.ndarray,
+    most: np.ndarray,
+    now: float,
+    out: np.ndarray,
+) -> None:
+    nearest = _gaps(points, points, spheres, boxes).min(axis=(1, 2), initial=np.inf)
+    nearest = np.where(np.isfinite(points).all(axis=(1, 2)), nearest, np.nan)
+    brain, written, changed = now - own[4:7]
+    asks, (heard, force, torque, distance) = own[9] != 0, told
+    unchanged = np.where(asks, changed, -np.inf)
+    found = [*-own[:4], brain, written, unchanged, now - heard, force, torque, -distance, *state, -nearest]
+    out[:] = np.bitwise_or.reduce(np.where(np.array(found) <= most[:, None], 0, bits[:, None]))
+
+
+def _gaps(first: np.ndarray, last: np.ndarray, spheres: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     first, last, middle, low, high = first[:, :, None], last[:, :, None], spheres[:, :3], boxes[:, :3], boxes[:, 3:]
     off = np.maximum(np.maximum(first - middle, middle - last), 0.0)
-    out[..., : len(spheres)] = np.sqrt((off * off).sum(axis=-1)) - spheres[:, 3]
+    round_ones = np.sqrt((off * off).sum(axis=-1)) - spheres[:, 3]
     off = np.maximum(first - high, low - last)
     outside = np.maximum(off, 0.0)
-    out[..., len(spheres) :] = np.sqrt((outside * outside).sum(axis=-1)) + np.minimum(off.max(axis=-1), 0.0)
+    square_ones = np.sqrt((outside * outside).sum(axis=-1)) + np.minimum(off.max(axis=-1), 0.0)
+    return np.concatenate([round_ones, square_ones], axis=-1)

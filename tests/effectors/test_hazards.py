@@ -28,6 +28,7 @@ from bcikit.effectors import (
     vehicle,
 )
 from bcikit.effectors._supervisor import Cause, Supervisor
+from bcikit.kernels import ramp
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parent.parent.parent
 ROWS = {
@@ -99,6 +100,11 @@ def careless_sum(m):
     m.setattr(serial, "reduce", lambda f, x, start: 0)
 
 
+def blindly(self, target, seen):
+    """Wherever it leads."""
+    return ramp(self.value, self.slope, target, self.bounds, self.dt)
+
+
 REMOVE = {
     "H01": without_cause(Cause.NUMBERS, Cause.PERSIST),
     "H02": without_cause(Cause.NUMBERS, Cause.PERSIST),
@@ -112,8 +118,8 @@ REMOVE = {
     "H10": without_cause(Cause.DISTANCE),
     "H11": replaced(Supervisor, "_wanted", lambda self, seen: np.clip(self.asked, self.low, self.high)),
     "H12": without_cause(Cause.WORKSPACE),
-    "H13": replaced(Supervisor, "_guided", lambda self, target, seen: self._ramp(target)),
-    "H14": replaced(Supervisor, "_ramp", lambda self, target: (target.copy(), 0 * target)),
+    "H13": replaced(Supervisor, "_guided", blindly),
+    "H14": replaced(Supervisor, "_guided", lambda self, target, seen: (target.copy(), 0 * target)),
     "H15": without_cause(Cause.DEVICE),
     "H16": replaced(Supervisor, "stop", lambda self: None),
     "H17": lambda m: m.setattr(Supervisor, "stop", Supervisor.hold),
@@ -130,7 +136,7 @@ REMOVE = {
     "H28": lambda m: m.setattr(_limits.keys, "verify", lambda *a: True),
     "H29": believed_whole,
     "H30": careless_sum,
-    "H31": replaced(Supervisor, "_guided", lambda self, target, seen: self._ramp(target)),
+    "H31": replaced(Supervisor, "_guided", blindly),
     "H32": replaced(vehicle.Vehicle, "control", lambda self, row, felt: np.array([*row[:2], max(row[2], row[3]), row[3]])),
     "H33": without_reason("charge a phase"),
     "H34": without_reason("density"),

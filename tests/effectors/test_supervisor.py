@@ -9,7 +9,8 @@ from bcikit import WrongUse
 from bcikit.effectors._limits import parse
 from bcikit.effectors._spec import CommandSpec, Felt
 from bcikit.effectors._supervisor import Cause, Command, Seen, Supervisor
-from bcikit.kernels import ramp, reach
+from bcikit.kernels import ramp
+from bcikit.kernels._numpy import reach
 
 SPEC = CommandSpec(("vx", "vy", "vz", "grip"), ("m/s", "m/s", "m/s", "1"), (0.0, 0.0, 0.0, 0.5), points=1)
 LIMITS = (
@@ -55,12 +56,6 @@ def limits(tmp_path, text=LIMITS):
     path = tmp_path / "probe.toml"
     path.write_text(text)
     return parse(path)[0]
-
-
-def seen(points, now, force=0.0, torque=0.0, distance=5.0):
-    k = len(points)
-    fill = (np.broadcast_to(np.asarray(x, float), k) for x in (force, torque, distance, now))
-    return Seen(points, *fill)
 
 
 class Oracle:
@@ -145,7 +140,7 @@ def hostile(sup, copies, seconds, seed):
             good = np.where(took, fit, good)
         silent = (np.arange(copies) % 17 == 0) & (step % 100 > 50)
         heard = np.where(silent, heard, now)
-        y = sup.step(now, command, Seen(points, force, 0 * force, distance, heard))
+        y = sup.step(now, command, Seen(points, np.array([heard, force, 0 * force, distance])))
         must = (now - newest > STALE + 1e-9) | ~alive | ~good | (now - heard > HEARTBEAT + 1e-9)
         must |= ~(force <= 40.0) | ~(distance > 0.3)
         points = points + DT * y[:, None, :3]
@@ -174,10 +169,10 @@ def test_no_hostile_decoder_breaks_a_limit_in_a_million_sequences(tmp_path):
 
 
 def test_the_oracle_sees_a_supervisor_without_its_bounds(tmp_path):
-    for name, wide in (("bend", 100.0), ("steep", 10.0)):
+    for row, wide in ((3, 100.0), (2, 10.0)):  # of the bounds: the second derivative, the first
         sup = Supervisor(limits(tmp_path), SPEC, PERIOD, copies=200)
         sup.take(1)
-        setattr(sup, name, getattr(sup, name) * wide)
+        sup.bounds[row] *= wide
         assert hostile(sup, 200, 1.0, seed=1)[0].violations
 
 
@@ -185,15 +180,16 @@ def test_a_stop_ends_within_what_reach_says():
     rng = np.random.default_rng(0)
     k = 3000
     high, steep, bend = (np.exp(rng.normal(m, s, k)) for m, s in ((0, 1), (1, 1.5), (3, 2)))
+    bounds = np.array([-high, high, steep, bend])
     v = a = np.zeros(k)
     for turn in range(30):
         target = rng.uniform(-1, 1, k) * high
         for _ in range(rng.integers(1, 60)):
-            v, a = ramp(v, a, target, -high, high, steep, bend, DT)
-        back, forth = reach(v, a, steep, bend, DT)
+            v, a = ramp(v, a, target, bounds, DT)
+        back, forth = reach(v, a, bounds, DT)
         p, first, last, w, b = v * DT, v * DT, v * DT, v, a
         for _ in range(1500 if turn % 10 == 0 else 100):
-            w, b = ramp(w, b, 0 * w, -high, high, steep, bend, DT)
+            w, b = ramp(w, b, 0 * w, bounds, DT)
             p = p + w * DT
             first, last = np.minimum(first, p), np.maximum(last, p)
         assert np.all(first >= -back - 1e-12) and np.all(last <= forth + 1e-12)

@@ -314,49 +314,82 @@ def test_ramps_are_those_of_numpy_and_arrays_that_do_not_fit_are_refused():
         high, steep, bend = (np.exp(rng.normal(m, 1.5, shape[-1])) for m in (0, 1, 3))
         value, target, slope = (rng.uniform(-1.2, 1.2, shape) * most for most in (high, high, steep))
         value[..., 0], slope[..., -1] = target[..., 0], 0.0
-        bounds = -high, high, steep, bend, dt
-        wanted = np.empty((4, *shape))
-        _numpy.ramp(value, slope, target, *bounds, wanted[0], wanted[1])
-        _numpy.reach(value, slope, steep, bend, dt, wanted[2], wanted[3])
-        got = [*kernels.ramp(value, slope, target, *bounds), *kernels.reach(value, slope, steep, bend, dt)]
-        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+        bounds, wanted = np.array([-high, high, steep, bend]), np.empty((2, *shape))
+        _numpy.ramp(value, slope, target, bounds, dt, wanted)
+        np.testing.assert_allclose(kernels.ramp(value, slope, target, bounds, dt), wanted, rtol=1e-12, atol=1e-12)
         with pytest.raises(ValueError, match="fit"):
-            kernels.ramp(value, slope[..., :0], target, *bounds)
+            kernels.ramp(value, slope[..., :0], target, bounds, dt)
         with pytest.raises(ValueError, match="fit"):
-            kernels.reach(value, slope, steep[:0], bend, dt)
+            kernels.ramp(value, slope, target, bounds[:3], dt)
+
+
+@compiled
+def test_who_is_guided_goes_where_numpy_guides():
+    rng, k, n, dt = np.random.default_rng(3), 2000, 7, 0.005
+    high, steep, bend = rng.uniform(0.1, 0.4, n), rng.uniform(1, 4, n), rng.uniform(10, 90, n)
+    bounds = np.array([-high, high, steep, bend])
+    moves = np.array([[0, 1, 2, 4, 5, 6], [0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 2]])
+    fence = np.array([[-0.4], [0.4]]) * np.ones(6)
+    spheres, boxes = np.array([[0.2, 0.1, 0.0, 0.1]]), np.array([[-0.3, -0.3, -0.3, -0.1, -0.2, 0.3]])
+    pairs = np.array([[0, 1], [1, 2]])
+    value, slope, target = (rng.uniform(-1, 1, (k, n)) * most for most in (high, steep, high))
+    points = rng.uniform(-0.45, 0.45, (k, 3, 3))
+    points[0, 1], points[1, 0, 2] = np.nan, np.inf
+    around = moves, fence, spheres, boxes, pairs, 0.15, 0.02, dt
+    wanted = np.empty((2, k, n))
+    with np.errstate(invalid="ignore"):
+        _numpy.guide(value, slope, target, points, bounds, *around, wanted)
+    got = np.array(kernels.guide(value, slope, target, points, bounds, *around))
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+    free = np.array(kernels.ramp(value, slope, target, bounds, dt))
+    for fewer in ((moves, 9 * fence, spheres[:0], boxes[:0], pairs[:0]), (moves[:, :0], fence[:, :0], *around[2:5])):
+        assert np.array_equal(kernels.guide(value, slope, target, np.ones((k, 3, 3)), bounds, *fewer, *around[5:]), free)
+    led = (got != free).any(axis=0)
+    assert led[:, moves[0]].any(axis=0).all() and 0.01 < led.mean() < 0.5 and not led[:, 3].any()
+    for wrong in (
+        (moves + 7, *around[1:]),
+        (moves, fence[:, :3].copy(), *around[2:]),
+        (*around[:4], pairs + 2, *around[5:]),
+    ):
+        with pytest.raises(ValueError, match="fit"):
+            kernels.guide(value, slope, target, points, bounds, *wrong)
 
 
 @compiled
 def test_what_a_supervisor_hears_is_what_numpy_hears():
     rng, k, n = np.random.default_rng(1), 400, 3
-    own, asked = np.zeros((9, k)), np.zeros((k, n))
+    own, asked = np.zeros((10, k)), np.zeros((k, n))
     own[1], own[4:7] = rng.integers(0, 3, k), -np.inf
     twin, its = own.copy(), asked.copy()
     for now in np.arange(1.0, 40.0):
         about = np.array([rng.integers(now - 2, now + 2, k), rng.integers(0, 3, k), rng.random(k) < 0.5,
                           now + rng.uniform(-2, 0.1, k), now + rng.uniform(-2, 0.1, k)])  # fmt: skip
         values = rng.choice([0.0, 1.0, 5.0, np.nan, np.inf], (k, n), p=[0.5, 0.44, 0.02, 0.02, 0.02])
-        kernels.hear(own, asked, about, values, np.zeros(n), np.full(n, 2.0), now, now + 0.01)
-        _numpy.hear(twin, its, about, values, np.zeros(n), np.full(n, 2.0), now, now + 0.01)
+        kernels.hear(own, asked, about, values, np.zeros(n), np.full(n, 2.0), np.zeros(n), now, now + 0.01)
+        _numpy.hear(twin, its, about, values, np.zeros(n), np.full(n, 2.0), np.zeros(n), now, now + 0.01)
         np.testing.assert_array_equal(own, twin)
         np.testing.assert_array_equal(asked, its)
     assert (own[0] > 0).mean() > 0.5 and own[8].all()
     with pytest.raises(ValueError, match="fit"):
-        kernels.hear(own, asked, about[:4], values, np.zeros(n), np.full(n, 2.0), now, now)
+        kernels.hear(own, asked, about[:4], values, np.zeros(n), np.full(n, 2.0), np.zeros(n), now, now)
 
 
 @compiled
-def test_gaps_are_those_of_numpy():
-    rng = np.random.default_rng(2)
-    first = rng.uniform(-1, 1, (50, 3, 3))
-    last = first + rng.uniform(0, 0.5, first.shape)
+def test_what_is_judged_is_what_numpy_judges():
+    rng, k = np.random.default_rng(2), 500
+    own, state, told = (rng.choice([-1.0, 0.0, 1.0, 2.0, np.nan, np.inf], (n, k)) for n in (10, 4, 4))
+    points, bits = rng.uniform(-1, 1, (k, 2, 3)), 1 << np.arange(16)
+    points[0, 0, 0], points[1, 1, 1] = np.nan, np.inf  # nobody knows where
     for m, boxes in ((0, 2), (1, 0), (3, 2), (0, 0)):
         spheres, low = rng.uniform(0.1, 0.5, (m, 4)), rng.uniform(-1, 0, (boxes, 3))
-        places = np.hstack([low, low + 0.7])
-        wanted = np.empty((50, 3, m + boxes))
-        _numpy.gaps(first, last, spheres, places, wanted)
-        np.testing.assert_allclose(kernels.gaps(first, last, spheres, places), wanted, rtol=1e-12, atol=1e-12)
-    first[0, 0, 0] = np.nan  # nobody knows where
-    assert np.isnan(kernels.gaps(first, first, np.ones((1, 4)), np.ones((1, 6)))[0, 0]).all()
+        rules = spheres, np.hstack([low, low + 0.7]), bits, rng.choice([-1.0, 0.0, 1.0], 16)
+        rules[3][15] = 1e-9
+        wanted = np.empty(k, np.int64)
+        with np.errstate(invalid="ignore"):
+            _numpy.judge(own, state, told, points, *rules, 1.5, wanted)
+        got = kernels.judge(own, state, told, points, *rules, now=1.5)
+        np.testing.assert_array_equal(got, wanted)
+        assert (got[:2] & bits[15]).all() and ((got[2:] & bits[15]) > 0).any() == bool(m or boxes)
+        assert all(0 < ((got & bit) > 0).sum() < k for bit in bits[:15])
     with pytest.raises(ValueError, match="fit"):
-        kernels.gaps(first, last[:1], np.ones((1, 4)), np.ones((1, 6)))
+        kernels.judge(own, state[:3], told, points, *rules, now=1.5)
