@@ -9,6 +9,7 @@ SCALE_S = 5.0  # how fast the spread of arrivals is followed
 FIRST_SPREAD_S = 0.005  # of arrivals, before it is known
 LEAST_SPREAD_S = 20e-6
 RATE_PRIOR = 0.01  # relative; how far a rate may be from what the maker states
+RATE_MOST = 2.0  # times that, up or down: whatever the arrivals say
 LATE_WEIGHT = 0.1  # of an arrival behind the line, beside one before it
 CLIP = 3.0  # spreads; what is later tells nothing more
 LASTING_S = 2.0  # all arrivals later than that for so long: the delay itself has changed
@@ -55,13 +56,17 @@ class SampleClock:
         keep = math.exp(min(step, FORGET_S) / FORGET_S)
         self._vtt = keep * (self._vtt + 2 * n * self._vtp + n * n * self._vpp)
         self._vtp = keep * (self._vtp + n * self._vpp)
-        self._vpp = min(keep * self._vpp, self._prior)
+        self._vpp *= keep
+        if self._vpp > self._prior:  # never less sure of the rate than at first; their correlation stays as it is
+            self._vtp *= math.sqrt(self._prior / self._vpp)
+            self._vpp = self._prior
 
         late = self._believed(arrival_s - self._time)
         total = self._vtt + (1 / LATE_WEIGHT if late > 0 else 1.0)
         gain_t, gain_p = self._vtt / total, self._vtp / total
         self._time += gain_t * late
-        self._period += gain_p * late
+        nominal = 1.0 / self.nominal_hz
+        self._period = min(max(self._period + gain_p * late, nominal / RATE_MOST), nominal * RATE_MOST)
         self._vpp -= gain_p * self._vtp
         self._vtp -= gain_p * self._vtt
         self._vtt -= gain_t * self._vtt

@@ -63,6 +63,21 @@ def test_complaint_16_slow_drift_is_followed():
     assert clock.time_of(index) == pytest.approx(t, abs=0.001)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2, 50, 2000, 100_000]), st.floats(0, 3) | st.floats(0, 0.01)), max_size=40),
+    st.sampled_from([1.0, 250.0, 30_000.0]),
+)
+def test_whatever_comes_how_late_ever_its_uncertainty_is_a_number(arrivals, rate):
+    """A silence of seconds soon after the start once made the variance of the rate negative."""
+    clock, index = SampleClock(rate), 0
+    for ahead, late in arrivals:
+        index += ahead
+        clock.update(index, 1000 + index / rate + late)
+        assert 0 <= clock.rate_error < math.inf and 0 < clock.uncertainty_s < math.inf
+        assert clock.index_of(clock.time_of(index + 1.0))[1] > 0
+
+
 def test_places_and_times_are_inverse_and_uncertainty_grows_away_from_the_data():
     clock = fed(250, 250.01, 30)
     near, there = clock.index_of(clock.time_of(7000.25))
