@@ -16,6 +16,7 @@ from ..core.stream import Channel, Chunk, Stream
 from ..decode.kinematics._intention import towards
 from ..decode.kinematics.click import Click, Presses, closer, may_close
 from ..decode.kinematics.gru import Gru
+from ..decode.kinematics.kalman import faded
 from ..decode.kinematics.latents import Latents
 from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact
@@ -54,7 +55,7 @@ class Many:
 
     def __init__(self, world: World, decoders: Sequence[Steering], noiseless: bool = False) -> None:
         self.world, self.decoders, self.noiseless = world, list(decoders), noiseless
-        self.speed = np.array([[d.speed] for d in decoders])
+        self.speed, self.still = (np.array([[getattr(d, name)] for d in decoders]) for name in ("speed", "still"))
         world.people.learn(self.speed[:, 0], 0.0 if noiseless else 0.5)
         self.velocity = np.zeros((len(decoders), 2))
         self.latents: dict[int, Latents] = {}  # of the runs whose decoder reads latents
@@ -88,7 +89,7 @@ class Many:
         self.velocity = (
             np.matmul(self.M, self.velocity[..., None])[..., 0] + np.matmul(self.K, counts[..., None])[..., 0] + self.c
         )
-        return self.velocity
+        return faded(self.velocity, self.still) if self.still.all() else self.velocity
 
     def room(self, seconds: float) -> Use:
         """Memory for a stretch of use of so long, which `live` fills."""

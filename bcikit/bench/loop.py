@@ -27,7 +27,7 @@ from ._many import Heard, Many, Networks, Told, Use, many
 from .raw import raw
 
 TEACHERS = ("static", "aligned", "rti", "prit", "known")  # of the row days, each also a row of its own
-ROWS = ("grid", "click", "refit", "gru", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
+ROWS = ("grid", "click", "refit", "gate", "gru", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
 USE_S = 60.0  # for which a calibrated decoder is scored
 DAY_S = 300.0  # of use a day, the least that is asked for
 MORNING_S = 60.0  # of it before the first refit of the day; the second comes at the end
@@ -44,6 +44,7 @@ THEIRS: dict[str, Sequence[Any]] = {"shrinkage": (0.0, 0.3)}
 HEARD = {"speed": (1.4, 2.0, 2.8, 4.0), "lag_s": (0.02, 0.04, 0.06, 0.08)}
 SIDES = (6, 8, 10, 12, 16, 20)  # of grids on which a click selects
 CLICKING: dict[str, Sequence[Any]] = {"side": (6, 8, 10), "gain": (0.85, 1.0, 1.2)}  # where clicks are decoded
+STILL = (0.1, 0.2, 0.3)  # parts of a full speed below which a gate holds the cursor
 CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 365)
 
@@ -54,6 +55,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
     made: dict[str, Callable[[Sequence[int]], Iterator[dict[str, Any]]]] = {
         "grid": grid,
         "refit": refit,
+        "gate": gate,
         "gru": network,
         "bins": bins,
         "click": click,
@@ -218,10 +220,10 @@ def clicking(seeds: Sequence[int], units: int) -> Many:
     return m
 
 
-def clicked_on(m: Many, seeds: Sequence[int], side: int, gain: float) -> Many:
-    """The same people on a grid of so many cells a side, where a click alone selects."""
+def clicked_on(m: Many, seeds: Sequence[int], side: int, gain: float, still: float = 0.0) -> Many:
+    """The same people on a grid of so many cells a side, where a click alone selects; `still`: as a part of full speed."""
     m = deepcopy(m)
-    m.world.task = Grid(seeds, STEP_S, None, side)
+    m.world.task, m.still = Grid(seeds, STEP_S, None, side), still * m.speed
     return geared(m, gain)
 
 
@@ -243,6 +245,25 @@ def refit(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         m.fit(m.use(DAY_S), "told")
         bound = scored(geared(m, ours["gain"]))
         yield {"row": f"told the push, {units} channels", **interval(bound), "ratio": ratio(bound, base)}
+
+
+def gate(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Slow velocities taken for no wish to move (`still`), beside the same decoder without that: where a stay selects, and
+    where a decoded click does. Both tuned on other people."""
+    for units in (96, 192, 1024):
+        plain = tuned(units, OURS)
+        base = scored(calibrated(seeds, units, **plain))
+        over = {"still": [part * Steering.speed for part in STILL]}
+        settings = tuned(units, over, **{name: plain[name] for name in OURS})
+        got = scored(calibrated(seeds, units, **settings))
+        yield {"row": f"gated, {units} channels", **interval(got), "ratio": ratio(got, base), "settings": settings}
+    m, people = clicking(TUNING, 1024), clicking(seeds, 1024)
+    bits: list[np.ndarray] = []
+    for some in (every(CLICKING), every({**CLICKING, "still": STILL})):
+        settings = max(some, key=lambda s: float(scored(clicked_on(m, TUNING, **s)).mean()))
+        bits.append(scored(clicked_on(people, seeds, **settings)))
+    base, got = bits
+    yield {"row": "gated, clicks, 1024 channels", **interval(got), "ratio": ratio(got, base), "settings": settings}
 
 
 def network(seeds: Sequence[int], units: int = 192) -> Iterator[dict[str, Any]]:

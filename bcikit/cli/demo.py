@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..tasks.play import CursorDemo
 
 GROUP = "Stream"
-DECODERS = ("prit", "rti", "known", "static", "refit")
+DECODERS = ("prit", "rti", "known", "static", "kalman", "refit", "ridge", "gru")
 EEG = ("mi", "ssvep", "p300")
 
 
@@ -27,7 +27,7 @@ EEG = ("mi", "ssvep", "p300")
 )
 @click.option("--days", type=click.IntRange(0, 3650), default=0, metavar="N", help="Nights pass, each behind 120 s of use.")
 @click.option(
-    "--decoder", type=click.Choice(DECODERS), default="prit", show_default=True, help="What it learns by, day by day."
+    "--decoder", type=click.Choice(DECODERS), default="prit", show_default=True, help="What decodes, and learns by what."
 )
 @click.option("--calibrate", is_flag=True, help="Calibrate on the page, though a calibration is shipped for this implant.")
 @click.option(
@@ -75,7 +75,9 @@ def command(
     bcikit demo p300 --headless --seed 1 --json
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
-    told them (known; refit, which is ReFIT-Kalman), or stays as it is (static).
+    told them (known), or stays as it is (static): all of them a velocity Kalman filter whose gain has settled. Others, told
+    the targets: with the gain of each moment (kalman), ReFIT-Kalman (refit), ridge regression on ten bins (ridge), a
+    recurrent network (gru, with bcikit[deep]; while it learns, some 10 s at 96 channels, the cursor waits).
 
     bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
     that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.

@@ -23,6 +23,7 @@ from ..core.pipeline import Pipeline
 from ..core.stream import Chunk
 from ..decode.kinematics.click import Presses
 from ..decode.kinematics.steering import Steering
+from ..decode.kinematics.taught import Taught
 from ..effectors.cursor import Cursor
 from ._targets import Targets
 from .world import Scene
@@ -31,13 +32,16 @@ from .world import Scene
 BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
 CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
 DAY_S = 120.0  # of use between two nights, where nights pass by themselves
-# a decoder by name: its settings, and what it learns by in the middle and at the end of each day (None: it does not)
-DECODERS: dict[str, tuple[dict[str, Any], str | None]] = {
-    "prit": ({}, "prit"),
-    "rti": ({}, "rti"),
-    "known": ({}, ""),
-    "static": ({}, None),
-    "refit": ({"teacher": "refit", "feed": True, "hold_s": None}, ""),
+# a decoder by name: itself, its settings, and what it learns by in the middle and at the end of each day (None: it does not)
+DECODERS: dict[str, tuple[type[Steering], dict[str, Any], str | None]] = {
+    "prit": (Steering, {}, "prit"),
+    "rti": (Steering, {}, "rti"),
+    "known": (Steering, {}, ""),
+    "static": (Steering, {}, None),
+    "kalman": (Steering, {"full": True}, ""),
+    "refit": (Steering, {"teacher": "refit", "feed": True, "hold_s": None}, ""),
+    "ridge": (Taught, {"by": "ridge_lags"}, ""),
+    "gru": (Taught, {"by": "gru"}, ""),
 }
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..acquire.units import Units
 from ..core.clock import Clock
+from ..core.errors import WrongUse
 from ..core.loop import Gate
+from ..decode.deep._network import missing
 from ..decode.kinematics.click import Presses
 from ..decode.kinematics.point_click import PointClick
 from ..decode.kinematics.steering import Steering
@@ -40,6 +42,13 @@ class CursorDemo:
     clicks: bool = False
     record: str | None = None
 
+    def __post_init__(self) -> None:
+        made, settings, _ = DECODERS[self.decoder]
+        if self.clicks and made is not Steering:
+            raise WrongUse(f"--clicks goes without --decoder {self.decoder}.", "What decodes clicks moves the cursor too.")
+        if settings.get("by") == "gru" and (lacks := missing()):
+            raise WrongUse(f"gru is trained with {', '.join(lacks)}, not installed.", do="pip install 'bcikit[deep]'")
+
     @property
     def use_s(self) -> float:
         """Seconds of use, of each day, where it must end."""
@@ -48,14 +57,20 @@ class CursorDemo:
     @property
     def learns(self) -> str | None:
         """What the decoder learns by, day by day, as `ClosedLoop.run` takes it."""
-        return DECODERS[self.decoder][1]
+        return DECODERS[self.decoder][2]
+
+    @property
+    def ships(self) -> bool:
+        """Whether its decoder is the one whose calibration is shipped."""
+        return not (self.clicks or self.raw) and DECODERS[self.decoder][:2] == (Steering, {})
 
     def loop(self, gate: Gate, clock: Clock, known: Mapping[str, Any] | None = None) -> ClosedLoop:
         """A new loop, whose decoder may know what it learnt before."""
-        settings, _ = DECODERS[self.decoder]
+        made, settings, _ = DECODERS[self.decoder]
         if self.raw:
-            return raw_loop(self.channels, self.side, self.seed, gate, clock, **settings)
-        made, dwell_s = (PointClick, None) if self.clicks else (Steering, fact("dwell_s"))
+            decoder = made(channels=("crossings",), **settings)
+            return raw_loop(self.channels, self.side, self.seed, gate, clock, decoder)
+        made, dwell_s = (PointClick, None) if self.clicks else (made, fact("dwell_s"))
         decoder, task = made(**settings), Grid([self.seed], STEP_S, dwell_s, self.side)
         if known is not None:
             decoder.restore(known)

@@ -8,8 +8,6 @@ and steering, and know no closing hand. What the screen shows enters the stream 
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..acquire.implant import Implant
 from ..core.clock import Clock, WallClock
 from ..core.loop import Gate
@@ -41,8 +39,8 @@ class RawLoop(ClosedLoop):
         self.board.intend(x, y)
 
 
-def raw_loop(channels: int, side: int, seed: int, gate: Gate, clock: Clock, **settings: Any) -> RawLoop:
+def raw_loop(channels: int, side: int, seed: int, gate: Gate, clock: Clock, decoder: Steering | None = None) -> RawLoop:
     """A loop on a new implant, of which threshold crossings are decoded; in chunks of a millisecond on the wall clock."""
     board = Implant(n=channels, seed=seed, script="rest", chunk=TICK_S if isinstance(clock, WallClock) else HEADLESS_S)
-    decoder = Steering(channels=("crossings",), **settings)
+    decoder = decoder or Steering(channels=("crossings",))
     return RawLoop(board, decoder, Grid([seed], STEP_S, fact("dwell_s"), side), gate, clock)

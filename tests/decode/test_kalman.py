@@ -47,6 +47,29 @@ def test_settled_it_is_the_full_filter():
     assert np.abs(got[:3] - want[:3]).max() < 0.5 * np.abs(want).max()
 
 
+def test_full_it_is_the_full_filter_from_the_first_bin_on():
+    m = model()
+    x = np.random.default_rng(1).standard_normal((60, 12))
+    whole = Kalman(outputs=("x", "y", "z"), full=True).solve(*m)
+    assert np.abs(whole.predict(x) - textbook(x, *m)).max() < 1e-12
+    source = recording(stream(12), x.astype(np.float32))
+    assert np.allclose(Pipeline([whole]).run(source, sizes=iter([7] * 9)).data, textbook(x, *m), atol=1e-5)
+    lean = Kalman(full=True)
+    lean.K_, lean.M_, lean.c_ = np.ones((2, 3)), np.eye(2), np.zeros(2)
+    with pytest.raises(WrongUse, match="not its settled gain alone"):
+        lean.predict(x[:, :3])
+
+
+def test_what_is_slow_is_held_and_what_is_fast_goes_on():
+    m = model()
+    x = np.random.default_rng(1).standard_normal((400, 12))
+    free, held = (Kalman(outputs=("x", "y", "z"), still=still).solve(*m).predict(x) for still in (0.0, 0.5))
+    fast = np.linalg.norm(free, axis=1)
+    left = np.linalg.norm(held, axis=1) / fast
+    assert (left[fast < 0.2] < 0.03).all() and (left[fast > 1.5] > 0.98).all() and (fast < 0.2).any()
+    assert np.allclose(held * fast[:, None], free * np.linalg.norm(held, axis=1)[:, None])
+
+
 def test_fit_finds_the_model_that_made_the_data():
     A, W, C, R, x_mean, y_mean = model(seed=2)
     rng = np.random.default_rng(3)

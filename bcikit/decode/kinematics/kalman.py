@@ -15,6 +15,7 @@ from ...core.parts import Setting, Stage
 from ...core.stream import Channel, Recording, Stream, recording
 
 SETTLED = 1e-14  # relative change of the covariance at which the gain has settled
+MOST_GAINS = 500  # of a full filter, until it has settled
 MOST_TURNS = 60  # doublings: more steps than there will ever be
 FORGOTTEN = 1e-6  # of a fault, when it is said to be gone
 
@@ -26,11 +27,15 @@ class Kalman(Stage):
     y[t] = A y[t-1] + noise of covariance W, and x[t] = C y[t] + noise of covariance R, both about their means. Solved
     once, folded to y[t] = M y[t-1] + K x[t] + c with M = A - K C A, in float64. Input (bins, channels): counts or power,
     one row a bin; output (bins, outputs) in the unit of the Y it was fitted to; no delay of its own. After each start and
-    gap it begins at rest (the mean of Y). Raises WrongUse where it was not fitted or the stream has other channels.
+    gap it begins at rest (the mean of Y); `full`: with the gain of that moment too, which settles within some bins. What
+    is slower than `still` is taken for no wish to move and fades out: a half of it is left at that speed, of half that speed
+    a seventeenth. Raises WrongUse where it was not fitted or the stream has other channels.
 
     Source: W. Wu et al., Neural Comput. 18:80-118, 2006, doi:10.1162/089976606774841585 (model and fit); S.-P. Kim et al.,
     J. Neural Eng. 5:455-476, 2008, doi:10.1088/1741-2560/5/4/010 (velocity as the state); W. Q. Malik et al., IEEE Trans.
-    Neural Syst. Rehabil. Eng. 19:25-34, 2011, doi:10.1109/TNSRE.2010.2092443 (steady state).
+    Neural Syst. Rehabil. Eng. 19:25-34, 2011, doi:10.1109/TNSRE.2010.2092443 (steady state); N. A. Sachs et al.,
+    J. Neural Eng. 13:016009, 2016, doi:10.1088/1741-2560/13/1/016009 (what holds still weighed against what moves; theirs by
+    a discriminant, here by the speed).
     """
 
     holds = False  # it looks at what comes out, which is less
@@ -45,6 +50,8 @@ class Kalman(Stage):
     root: Annotated[bool, Setting("take the square root of what comes: evens out the variance of counts")] = False
     ridge: Annotated[float, Setting("penalty on the weights C, in samples", low=0)] = 0.0
     shrinkage: Annotated[float, Setting("how far R is drawn to its diagonal", low=0, high=1)] = 0.1
+    still: Annotated[float, Setting("slower than this, in the outputs' unit, fades out; 0: nothing does", low=0)] = 0.0
+    full: Annotated[bool, Setting("the gain of each moment, not the one that it settles at")] = False
 
     # -- learning
 
@@ -110,7 +117,6 @@ class Kalman(Stage):
         Anderson, Int. J. Control 28:295-306, 1978, doi:10.1080/00207177808922455."""
         one = np.eye(len(self.A_))
         a, g, ahead = self.A_.T, self.C_.T @ self.weights_, self.W_
-        information = g
         for _ in range(MOST_TURNS):
             back = np.linalg.solve(one + g @ ahead, np.hstack([a, g]))
             more = a.T @ ahead @ back[:, : len(a)]
@@ -118,11 +124,26 @@ class Kalman(Stage):
             ahead, g = ahead + (more + more.T) / 2, (g + g.T) / 2
             if np.abs(more).max() <= SETTLED * np.abs(ahead).max():
                 break
-        cov = np.linalg.solve(one + ahead @ information, ahead)
-        self.K_ = np.ascontiguousarray((cov + cov.T) / 2 @ self.weights_.T)
-        self.M_ = self.A_ - self.K_ @ self.C_ @ self.A_
-        self.c_ = self.y_mean_ - self.M_ @ self.y_mean_ - self.K_ @ self.x_mean_
+        self.K_, self.M_, self.c_ = self._folded(ahead)
         return self
+
+    def _folded(self, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """K, M, c where the state, before the bin, has the covariance `ahead`."""
+        cov = np.linalg.solve(np.eye(len(ahead)) + ahead @ (self.C_.T @ self.weights_), ahead)
+        K = np.ascontiguousarray((cov + cov.T) / 2 @ self.weights_.T)
+        M = self.A_ - K @ self.C_ @ self.A_
+        return K, M, self.y_mean_ - M @ self.y_mean_ - K @ self.x_mean_
+
+    def _settling(self) -> Iterator[np.ndarray]:
+        """What counts, the last velocity and 1 are multiplied with in each bin from rest on, until it has settled."""
+        cov, last = self.W_, np.zeros_like(self.W_)
+        for _ in range(MOST_GAINS):
+            ahead = self.A_ @ cov @ self.A_.T + self.W_
+            cov = np.linalg.solve(np.eye(len(ahead)) + ahead @ (self.C_.T @ self.weights_), ahead)
+            if np.abs(cov - last).max() <= SETTLED * np.abs(cov).max():
+                return
+            last = cov
+            yield _beside(*self._folded(ahead))
 
     def predict(self, X: Any) -> np.ndarray:
         """Velocities (bins, outputs), float64, of X (bins, channels) from rest: what `step` gives."""
@@ -130,7 +151,8 @@ class Kalman(Stage):
         x = np.asarray(X)
         if x.ndim != 2 or x.shape[1] != self.K_.shape[1]:
             raise WrongUse(f"kalman was fitted to {self.K_.shape[1]} channels; X is {x.shape}.")
-        return self._steps(x, self._rest(), self._rest())[0]
+        y = self._steps(x, self._rest(), self._rest(), 0)[0]
+        return faded(y, self.still) if self.still else y
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings, as scikit-learn asks for them."""
@@ -143,7 +165,9 @@ class Kalman(Stage):
             raise WrongUse("kalman was not fitted.", do="Call fit(X, Y) first, or restore what was learnt.")
         if len(self.outputs) != len(self.K_):
             raise WrongUse(f"kalman was fitted to {len(self.K_)} velocities; outputs names {len(self.outputs)}.")
-        self.folded = np.concatenate([self.K_, self.M_, self.c_[:, None]], axis=1)
+        if self.full and not hasattr(self, "W_"):
+            raise WrongUse("A full kalman needs the model, not its settled gain alone.", do="Call solve(A, W, C, R).")
+        self.gains = [*(self._settling() if self.full else ()), _beside(self.K_, self.M_, self.c_)]
 
     def setup(self, s: Stream) -> Stream:
         self._ready()
@@ -156,7 +180,7 @@ class Kalman(Stage):
         self.whole = self.columns == list(range(len(s.channels)))
         fading = float(np.abs(np.linalg.eigvals(self.M_)).max())
         self.settle = np.log(FORGOTTEN) / np.log(min(max(fading, FORGOTTEN), 0.999999)) / s.rate if s.rate else 0.0
-        self._now, self.spare = self._rest(), self._rest()
+        self._now, self.spare, self._age = self._rest(), self._rest(), 0
         return s.but(
             name=f"velocity from {s.name}",
             channels=tuple(Channel(name, "velocity", self.unit) for name in self.outputs),
@@ -164,8 +188,10 @@ class Kalman(Stage):
         )
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        y, self._now, self.spare = self._steps(x if self.whole else x[:, self.columns], self._now, self.spare)
-        return y.astype(np.float32)
+        x = x if self.whole else x[:, self.columns]
+        y, self._now, self.spare = self._steps(x, self._now, self.spare, self._age)
+        self._age += len(x)
+        return (faded(y, self.still) if self.still else y).astype(np.float32)
 
     def _seen(self, x: np.ndarray) -> np.ndarray:
         return np.sqrt(np.maximum(x, 0)) if self.root else x
@@ -174,13 +200,17 @@ class Kalman(Stage):
         """What (K, M, c) is multiplied with: channels and the velocity before, here at their means, and one."""
         return np.concatenate([self.x_mean_, self.y_mean_, [1.0]])
 
-    def _steps(self, x: np.ndarray, last: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Velocities (bins, outputs), the newest row with its velocity, and a place for the next. One row after the
-        other, in a place of its own: no rounding depends on how many there are. NaN and Inf are held at the last value."""
-        folded, n, d = self.folded, self.K_.shape[1], len(self.M_)
+    def _steps(
+        self, x: np.ndarray, last: np.ndarray, now: np.ndarray, age: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Velocities (bins, outputs) behind `age` bins, the newest row with its velocity, and a place for the next. One row
+        after the other, in a place of its own: no rounding depends on how many there are. NaN and Inf are held at the last
+        value."""
+        gains, settled, n, d = self.gains, len(self.gains) - 1, self.K_.shape[1], len(self.M_)
         y = np.empty((len(x), d))
         with np.errstate(invalid="ignore"):
-            for row, out in zip(self._seen(x), y, strict=True):
+            for k, (row, out) in enumerate(zip(self._seen(x), y, strict=True), age):
+                folded = gains[min(k, settled)]
                 now[:n], now[n:-1] = row, last[n:-1]
                 np.dot(folded, now, out=out)
                 if not all(map(math.isfinite, out.tolist())):
@@ -194,8 +224,18 @@ class Kalman(Stage):
     def examples(cls) -> Iterator[Any]:
         counts, velocity = _reaches()
         yield cls(channels=("u0", "u2", "u5")).fit(counts.data[:, [0, 2, 5]], velocity), counts
-        some = cls(channels=("u1", "u3", "u4"), outputs=("vx", "vy"), unit="cm/s", root=True)
+        some = cls(channels=("u1", "u3", "u4"), outputs=("vx", "vy"), unit="cm/s", root=True, still=2.0, full=True)
         yield some.fit(counts.data[:, [1, 3, 4]], 100 * velocity), counts
+
+
+def _beside(K: np.ndarray, M: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.concatenate([K, M, c[:, None]], axis=1)
+
+
+def faded(velocity: np.ndarray, still: float | np.ndarray) -> np.ndarray:
+    """(..., outputs) velocities, of which those slower than `still`, above 0, fade out."""
+    fast = (velocity * velocity).sum(axis=-1, keepdims=True) ** 2
+    return velocity * (fast / (fast + still**4))
 
 
 def _reaches(n: int = 1500, units: int = 8, rate: float = 50.0) -> tuple[Recording, np.ndarray]:

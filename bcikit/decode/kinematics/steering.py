@@ -15,7 +15,7 @@ from ...core.label import SIMULATED
 from ...core.parts import Setting
 from ...core.stream import Channel, Event, Recording, Stream, recording
 from ._intention import chosen, evidence, inferred, rotated, towards
-from .kalman import Kalman
+from .kalman import Kalman, faded
 
 SCREEN = (
     "cursor x",
@@ -128,7 +128,8 @@ class Steering(Kalman):
         drive = x @ self.K_.T.astype(np.float32) + self.c_ - np.asarray(cursor, float) @ (self.K_ @ self.position_).T
         fades, ways = np.linalg.eig(self.M_)
         each = np.linalg.solve(ways, drive.T)
-        return (ways @ [lfilter([1.0], [1.0, -fade], row) for fade, row in zip(fades, each, strict=True)]).real.T
+        told = ways @ [lfilter([1.0], [1.0, -fade], row) for fade, row in zip(fades, each, strict=True)]
+        return faded(told.real.T, self.still) if self.still else told.real.T
 
     def fit_push(
         self, X: Any, push: np.ndarray, weight: np.ndarray, step_s: float, cursor: np.ndarray | None = None
@@ -192,12 +193,15 @@ class Steering(Kalman):
         self._count = 0  # bins seen since the start, or since what was forgotten
         return out
 
-    def rows(self, x: np.ndarray) -> np.ndarray:
-        fed = x
+    def velocities(self, x: np.ndarray) -> np.ndarray:
+        """(bins, 2) what moves the cursor in these rows."""
         if self.feed and self.position_.any():
-            fed = x.copy()
-            fed[:, self.columns] = _each(x[:, self.screen[:2]], self.position_, fed[:, self.columns])
-        y = super().rows(fed)
+            x = x.copy()
+            x[:, self.columns] = _each(x[:, self.screen[:2]], self.position_, x[:, self.columns])
+        return super().rows(x)
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        y = self.velocities(x)
         at = (self._count + np.arange(len(x))) % len(self._past)
         keep = slice(max(len(x) - len(self._past), 0), None)
         self._past[at[keep]] = np.column_stack([x[:, self.columns], x[:, self.screen], y, np.zeros(len(x))])[keep]
@@ -239,7 +243,7 @@ class Steering(Kalman):
 
     def gap(self, seconds: float) -> None:
         """At rest again; what is remembered of use stays."""
-        self._now = self._rest()
+        self._now, self._age = self._rest(), 0
 
     @classmethod
     def examples(cls) -> Iterator[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.clock import WALL, Clock, WallClock
 from ...ethics.gate import Gate
 from ...simulate.loop_facts import fingerprint
-from ...tasks.closed_loop import BLOCKS, DAY_S, DECODERS, ClosedLoop, Moment
+from ...tasks.closed_loop import BLOCKS, DAY_S, ClosedLoop, Moment
 from ...tasks.play import CursorDemo
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
@@ -94,8 +94,7 @@ class CursorLive(Live):
     def made(self) -> ClosedLoop:
         """A new loop, calibrated where a calibration is shipped for its implant. Only the first is recorded."""
         demo = self.demo
-        ours = not (self.calibrate or demo.clicks or demo.raw or DECODERS[demo.decoder][0])
-        known = shipped(demo.channels, demo.seed) if ours else None
+        known = shipped(demo.channels, demo.seed) if demo.ships and not self.calibrate else None
         self._known = known is not None
         loop = demo.loop(Gate(), self.clock, known)
         self._recording = demo.record is not None and self._thread is None
