@@ -145,9 +145,7 @@ class Loop:
 
     def _one(self, c: Chunk) -> Chunk:
         came = self.clock.now()
-        for place, lane in self._lanes:
-            if place < 0:
-                lane.put(c)
+        self._heard(-1, c)
         out = self.line.step(c)
         self._samples += len(c)
         for e in out.events:

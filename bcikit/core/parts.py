@@ -210,11 +210,14 @@ class Stage(Part):
 
 class Sink(Part):
     """Where a stream goes; opened only through the Gate. kind: view, record, effector, train (local), or lsl, network,
-    export, model. inline: sent to in the loop itself, at once; else through a bounded queue by a thread of its own."""
+    export, model. inline: sent to in the loop itself, at once; else through a bounded queue by a thread of its own. plain:
+    whoever has the file that it records can read it. real: it moves something in the world, so its stop is tried first."""
 
     room = "sink"
     kind: ClassVar[str] = "view"
     inline: ClassVar[bool] = False
+    plain: ClassVar[bool] = True
+    real: bool = False
     stream: Stream
 
     def open(self, s: Stream, permit: Any) -> None:

@@ -200,15 +200,14 @@ class Recording:
         for c in self.chunks:
             late = tuple(e for e in c.events if e.index < c.first)
             rest = c.but(events=tuple(e for e in c.events if e.index >= c.first))
-            early = late
             while True:
                 n = next(sizes, len(rest))
                 if n >= len(rest):
-                    out.append(rest.but(events=early + rest.events))
+                    out.append(rest.but(events=late + rest.events))
                     break
                 head, rest = rest.cut(n, self.stream.rate)
-                out.append(head.but(events=early + head.events))
-                early = ()
+                out.append(head.but(events=late + head.events))
+                late = ()
         return replace(self, chunks=tuple(out))
 
 

@@ -40,7 +40,7 @@ class Outward(Moved):
         self.takes = self.spec = spec_of(_limits.read(path))  # type: ignore[misc]
 
     @property
-    def real(self) -> bool:
+    def real(self) -> bool:  # type: ignore[override]
         """It moves something in the world: the Gate wants its stop tried first."""
         return self._address() != DRY
 

@@ -30,7 +30,6 @@ class Xdf(Sink):
     """
 
     kind: ClassVar[str] = "record"
-    plain: ClassVar[bool] = True  # whoever has the file can read it
 
     path: Annotated[str, Setting("file to make; it must not exist")] = "session.xdf"
 

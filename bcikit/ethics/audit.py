@@ -28,7 +28,7 @@ from typing import Any
 
 from ..core.errors import FileTrouble
 from . import keys
-from .home import BINARY, made, read_at, write_at
+from .home import BINARY, made, read_at, room, write_at
 from .redlines import DIGEST
 
 try:
@@ -156,7 +156,7 @@ class Sends:
         path = made(made(home) / "sends") / f"{name}.bin"
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         self._room = ROOM
-        os.ftruncate(self._fd, SEND.size * ROOM)
+        room(self._fd, SEND.size * ROOM)
         self._map = mmap.mmap(self._fd, SEND.size * ROOM)
         self._hash, self._hashed, self._told = hashlib.sha256(), 0, 0
         self._lock = threading.Lock()  # of the hash, which the loop never takes
@@ -168,6 +168,7 @@ class Sends:
             raise self.error
         n = self.count
         if n == self._room:
+            room(self._fd, SEND.size * 2 * n)
             self._room *= 2
             self._map.resize(SEND.size * self._room)
         SEND.pack_into(self._map, SEND.size * n, n, first, samples, bits, time.monotonic_ns())

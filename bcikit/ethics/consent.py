@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from weakref import WeakSet
 
-from ..core.errors import NotConsented, WrongUse, nearest
+from ..core.errors import FileTrouble, NotConsented, WrongUse, nearest
 from ..core.label import Label, Level
 from . import audit, keys, receipts, store
 from .home import home as default_home
@@ -25,9 +25,6 @@ from .manifest import LEAVING, LOCAL, PURPOSES, SINKS
 from .policy import SUBJECT, Policy, parsed
 from .redlines import Grant
 from .store import Epoch, Kept, Store, turnstile
-
-if TYPE_CHECKING:
-    from .gate import Permit
 
 DAYS = 365.0  # how long a grant lasts where nothing else is said
 ME = "me"  # whoever is at this terminal
@@ -43,7 +40,7 @@ class Facts:
     policy: Policy = field(default_factory=Policy)
 
 
-running: WeakSet[Permit] = WeakSet()  # open in this process
+running: WeakSet[Any] = WeakSet()  # the permits of the Gate that are open in this process
 changing = threading.Lock()  # held while this process changes consents: whoever sends waits for it
 
 
@@ -71,8 +68,8 @@ class Consent:
     def label(self, subject: str) -> Label:
         """The label of a live stream of this person: for what purposes it may be used."""
         checked_subject(subject)
-        purposes = frozenset(g.purpose for g in self.grants() if g.subject == subject)
-        return Label(subjects=frozenset({subject}), purposes=purposes)
+        its = (g.purpose for g in self.grants() if g.subject == subject)
+        return Label(subjects=frozenset({subject}), purposes=frozenset(its))
 
     def receipts(self, subject: str) -> dict[str, str]:
         """Every receipt that this subject ever got, by the grant's id: JSON text, with its signature."""
@@ -227,16 +224,16 @@ class Consent:
             stack.enter_context(turnstile(self.home))
             epoch = stack.enter_context(closing(Epoch(self.home)))
             try:
-                kept = self._store.read(epoch)
-            except NotConsented:
-                if not forgive:
-                    epoch.set_count(epoch.count() + 1)
-                    epoch.drain()
+                kept = self._store.read(epoch, anew=forgive)
+                kept.seen = max(self.now(), kept.seen)
+                yield kept
+                self._store.write(kept, epoch)
+            except (OSError, FileTrouble, NotConsented) as error:
+                if forgive:
                     raise
-                kept = self._store.begin_anew(epoch)
-            kept.seen = max(self.now(), kept.seen)
-            yield kept
-            self._store.write(kept, epoch)
+                epoch.advance(epoch.count() + 1)  # what is taken back and cannot be written so takes all else with it
+                what, why = "This cannot be written, so nothing is allowed any more.", str(error).partition("\n")[0]
+                raise NotConsented(what, why, store.MEND) from error
             for permit in still:
                 with suppress(Exception):  # of a sink that cannot be closed: the others are
                     permit.renew(self._facts(kept, permit.subjects))

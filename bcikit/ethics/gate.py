@@ -58,9 +58,9 @@ class Gate:
     def decide(
         self, kind: str, label: Label, sink: Sink | None = None, permit: str = "", facts: Facts | None = None
     ) -> Allowed:
-        """What `check` says, and for how long. sink: `plain` where it keeps what it gets unencrypted, `real` where it moves
-        something in the world, `limits` its signed file. facts: what stands, where it was read just now."""
-        real, sealed = bool(getattr(sink, "real", False)), not getattr(sink, "plain", False)
+        """What `check` says, and for how long. facts: what stands, where it was read just now."""
+        real = sink is not None and sink.real is not False
+        sealed = sink is None or sink.kind != "record" or sink.plain is False
         signed = getattr(sink, "limits", None) != ""
         its = label.subjects if type(label) is Label and type(label.subjects) is frozenset else frozenset()
         subjects = sorted(s for s in its if type(s) is str)

@@ -50,6 +50,15 @@ def write_at(fd: int, data: bytes, at: int) -> None:
         os.write(fd, data)
 
 
+def room(fd: int, size: int) -> None:
+    """Let the file have `size` bytes that are there: what is written, through a map, to where a full disk has none kills the
+    program. Raises OSError where there is no space."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:
+        os.ftruncate(fd, size)
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` in the place of the file at once: a reader, or a crash, sees the old bytes or the new, never a part."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -68,9 +68,7 @@ def judge(
     if sealed is not True and not policy.plain:
         raise Refused("sealed", "The policy allows encrypted recordings alone.", do="--record without a file name")
     if signed is not True and policy.signed:
-        raise Refused(
-            "unsigned", "The policy allows what moves signed limits alone.", "", "bcikit limits sign FILE, limits=FILE"
-        )
+        raise Refused("unsigned", "What moves is allowed signed limits alone.", do="bcikit limits sign FILE, limits=FILE")
     if here:
         return Allowed("a recording, used here", "recording", until - now, policy)
     _obliged(ask, policy)

@@ -12,6 +12,7 @@ grant back: a state older than the counter allows nothing, a newer one raises th
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -26,19 +27,20 @@ from typing import Any
 
 from ..core.errors import BciError, FileTrouble, NotConsented
 from . import keys
-from .home import made
+from .home import made, room
 from .receipts import granted
 from .redlines import Grant
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked, and a change waits out the longest send instead (see `drain`)
+except ImportError:  # Windows: nothing is locked, and a change waits out the longest send instead (see `advance`)
     fcntl = None  # type: ignore[assignment]
 
 SEND_S = 0.005  # the longest that one send may take
 DRAIN_S = 2.0  # how long a change waits for a send that breaks that rule before it says so
 MEND = "Give them anew: bcikit consent grant SUBJECT --purpose research --sink view"
 PLAIN = {"epoch": int, "counter": int, "seen": float, "revoked": dict, "people": dict, "policies": dict}
+NO_DAMAGE = tuple(getattr(sqlite3, f"SQLITE_{w}") for w in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY"))
 OPENED = """
 PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=0;
 CREATE TABLE IF NOT EXISTS receipts (id TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL, signature TEXT NOT NULL);
@@ -52,7 +54,7 @@ class Epoch:
     def __init__(self, home: Path) -> None:
         self._fd = _opened(made(home) / "consent.epoch")
         if os.fstat(self._fd).st_size < 16:
-            os.ftruncate(self._fd, 16)
+            room(self._fd, 16)
         whole = memoryview(mmap.mmap(self._fd, 16))
         self._count, self._seen = whole[:8].cast("Q"), whole[8:].cast("d")
 
@@ -80,8 +82,9 @@ class Epoch:
         if fcntl:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def drain(self) -> None:
-        """Wait until no send is under way anywhere. Raises BciError where one does not end."""
+    def advance(self, count: int) -> None:
+        """Set the counter, and wait until no send from before is under way. Raises BciError where one does not end."""
+        self.set_count(count)
         if not fcntl:
             return time.sleep(10 * SEND_S)
         until = time.monotonic() + DRAIN_S
@@ -138,7 +141,7 @@ _alone = threading.RLock()
 def _database(path: Path) -> Iterator[sqlite3.Connection]:
     """The connection of this process, for one thread at a time; opened anew where the file is another. It stays open: the
     last to close empties the log into the file, which takes a change three waits for the disk instead of one. Raises
-    BciError where another program holds it for too long, which is no sign of damage."""
+    OSError where the disk is full or another program holds it for too long, which is no sign of damage."""
     with _alone:
         me, inode = (os.getpid(), path), os.stat(path).st_ino
         try:
@@ -150,8 +153,8 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
             yield _connections[me][1]
         except BaseException as error:
             rest(path)
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise BciError("The consents are held by another program.", f"{error}.", "Try again.") from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in NO_DAMAGE:
+                raise OSError(errno.EIO, f"{error} (is its disk full, or is it held?)", str(path)) from error
             raise
 
 
@@ -167,8 +170,21 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.home, self.path = home, home / "consent.db"
 
-    def read(self, epoch: Epoch) -> Kept:
-        """What is kept, verified. Raises NotConsented where it was edited, cut, rolled back or removed."""
+    def read(self, epoch: Epoch, anew: bool = False) -> Kept:
+        """What is kept, verified. Raises NotConsented where it was edited, cut, rolled back or removed; anew: is then empty,
+        and what was there lies beside it."""
+        try:
+            return self._verified(epoch)
+        except NotConsented:
+            if not anew:
+                raise
+        if self.path.exists():
+            os.replace(self.path, self.path.with_name("consent.db.void"))
+        for left in ("consent.db-wal", "consent.db-shm"):
+            (self.home / left).unlink(missing_ok=True)
+        return Kept(epoch.count())
+
+    def _verified(self, epoch: Epoch) -> Kept:
         count, void = epoch.count(), ("All grants in it are void.", MEND)
         if not self.path.exists():
             if count:
@@ -210,18 +226,8 @@ class Store:
             return {}
         with _database(self.path) as db:
             rows = db.execute("SELECT id, body, signature FROM receipts WHERE tag = ?", (tag,)).fetchall()
-        said = {
-            one: {"receipt": json.loads(keys.unseal(tag, sealed, self.home)), "signature": its} for one, sealed, its in rows
-        }
-        return {one: json.dumps(receipt, indent=1) for one, receipt in said.items()}
-
-    def begin_anew(self, epoch: Epoch) -> Kept:
-        """Where it can no longer be read: the bad one is kept beside it."""
-        if self.path.exists():
-            os.replace(self.path, self.path.with_name("consent.db.void"))
-        for left in ("consent.db-wal", "consent.db-shm"):
-            (self.home / left).unlink(missing_ok=True)
-        return Kept(epoch.count())
+        plain = {one: json.loads(keys.unseal(tag, sealed, self.home)) for one, sealed, _ in rows}
+        return {one: json.dumps({"receipt": plain[one], "signature": its}, indent=1) for one, _, its in rows}
 
     def write(self, kept: Kept, epoch: Epoch) -> None:
         """Sign it, keep it, and let it hold: when this returns, no send goes on by what was before."""
@@ -239,5 +245,4 @@ class Store:
                 db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, signature))
             if kept.forget:
                 db.executescript("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
-        epoch.set_count(kept.epoch)
-        epoch.drain()
+        epoch.advance(kept.epoch)

@@ -275,7 +275,8 @@ def test_packets_come_at_250_hz_and_number_on(tmp_path):
         numbers = [parsed(host.read(33))[0] for _ in range(600)]
     assert numbers == [i % 256 for i in range(600)]
     when = np.array([int(line.split(",")[1]) for line in (tmp_path / "log").read_text().splitlines()])[:600] * 1e-9
-    assert (len(when) - 1) / (when[-1] - when[0]) == pytest.approx(250, rel=0.01)
+    late = when - np.arange(len(when)) / 250  # a busy machine may be late with some, not with each
+    assert late[-200:].min() - late[:200].min() == pytest.approx(0, abs=0.01 * 400 / 250)
 
 
 @pytest.mark.realtime

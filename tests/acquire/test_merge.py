@@ -123,7 +123,7 @@ def test_marks_lie_on_the_pulse_to_one_sample():
     block=st.integers(1, 30),
     timeout=st.sampled_from([0.0, 0.003, 0.05, 1.0]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_another_boards_signal_is_the_newest_sample_not_younger_than_the_row(rate, begin, lag, block, timeout):
     first, other = Pulses(pulses=TIMES), Pulses(rate, begin, TIMES, block, lag, name="gaze")
     wait = lag + block / rate + 1e-6

@@ -282,7 +282,7 @@ def test_a_device_of_another_rate_is_said(monkeypatch):
     monkeypatch.setattr(CytonFirmware, "packets_per_s", 256.0)
     with Cyton() as emulator, Openbci(port=emulator.port) as board:
         board.open()
-        Played(board, 7)
+        Played(board, until=lambda p: "not 250" in board.status.note)
         status = board.status
     assert status.rate_hz == pytest.approx(256, rel=0.002) and "not 250" in status.note
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
-import time
 
 import pytest
 
 from bcikit import NotConsented
 from bcikit.cli._ask import ask_first_use
+from bcikit.cli.main import main
 from bcikit.custody._attack_consent import at_rest
 from bcikit.ethics.consent import Consent
 from bcikit.ethics.home import home
@@ -24,30 +25,40 @@ ASK = (
 )
 
 
-def asked(answer):
-    """What a person at a terminal sees who answers so."""
+COMMAND = "import sys; from bcikit.cli.main import main; print('EXIT', main(sys.argv[1:]))"
+
+
+def at_terminal(code, *answers, args=()):
+    """What a person sees who is asked at a terminal of their own, and types each answer when its prompt has come."""
     master, slave = pty.openpty()
-    child = subprocess.Popen([sys.executable, "-c", ASK], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    alike = "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler)"
+    child = subprocess.Popen([sys.executable, "-c", f"{alike}\n{code}", *args], stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    seen = b""
-    until = time.monotonic() + 30
+    seen, said, left = b"", 0, list(answers)
     try:
-        while time.monotonic() < until:
+        while select.select([master], [], [], 60)[0]:
             try:
                 got = os.read(master, 4096)
-            except OSError:
+            except OSError:  # it has ended
                 break
             if not got:
                 break
             seen += got
-            if answer is not None and b"allow it: " in seen:
+            if left and (at := seen.find(left[0][0], said)) >= 0:
+                prompt, answer = left.pop(0)
+                said = at + len(prompt)
                 os.write(master, answer)
-                answer = None
+        else:
+            child.kill()
     finally:
-        child.kill() if child.poll() is None and time.monotonic() >= until else None
         child.wait(10)
         os.close(master)
+    assert not left, seen
     return seen.decode()
+
+
+def asked(answer):
+    return at_terminal(ASK, *([(b"allow it: ", answer)] if answer else ()))
 
 
 def test_yes_at_a_terminal_makes_the_person_me_and_is_asked_once():
@@ -77,14 +88,19 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch):
     assert caught.value.do == "bcikit consent grant me --purpose research --sink view"
 
 
-def bcikit(*args):
-    command = [sys.executable, "-m", "bcikit.cli.main", *args]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def bcikit(capfd):
+    """A command, where there is no terminal: (exit code, what it said)."""
+
+    def run(*args):
+        code = main(list(args))
+        said = capfd.readouterr()
+        return code, said.out + said.err
+
+    return run
 
 
-def test_the_commands_grant_show_and_revoke(tmp_path):
+def test_the_commands_grant_show_and_revoke(bcikit, tmp_path):
     assert bcikit("consent", "show") == (0, "Nobody has allowed anything here.\n")
     grant = ["consent", "grant", "S1", "--purpose", "research"]
     code, said = bcikit(*grant, "--sink", "view", "--sink", "record")
@@ -108,6 +124,41 @@ def test_the_commands_grant_show_and_revoke(tmp_path):
     assert Consent().grants() == ()
 
 
+WORDS, FIRST, AGAIN = b"an orange horse\n", b"Passphrase of S1: ", b"confirmation: "
+LEAVES = ("consent", "grant", "S1", "--sink", "lsl")
+
+
+def test_what_leaves_is_signed_at_a_terminal_with_words_that_nobody_sees():
+    seen = at_terminal(COMMAND, (FIRST, WORDS), (AGAIN, WORDS), args=LEAVES)
+    assert "EXIT 0" in seen and "S1 signed this" in seen and "off this machine" in seen and "orange" not in seen
+    (grant,) = Consent().grants()
+    assert (grant.sinks, grant.by, grant.signed) == (("lsl",), "person", True)
+    seen = at_terminal(COMMAND, (FIRST, WORDS), args=(*LEAVES, "--sink", "view"))
+    assert "EXIT 0" in seen and len(Consent().grants()) == 3, "the second time it is asked for once"
+
+
+@pytest.mark.parametrize(
+    "answers, exit_code, said",
+    [
+        ([(FIRST, WORDS), (AGAIN, b"an orange house\n"), (FIRST, b"\x03")], 130, "do not match"),
+        ([(FIRST, b"short\n"), (AGAIN, b"short\n")], 2, "8 characters"),
+        ([(FIRST, b"\x03")], 130, "Interrupted"),
+        ([(FIRST, b"\x04")], 130, "Interrupted"),
+    ],
+    ids=["not the same twice", "too short", "Ctrl-C", "Ctrl-D"],
+)
+def test_who_does_not_sign_allows_nothing(answers, exit_code, said):
+    seen = at_terminal(COMMAND, *answers, args=LEAVES)
+    assert f"EXIT {exit_code}" in seen and said in seen and "Traceback" not in seen
+    assert Consent().grants() == ()
+
+
+def test_another_s_words_sign_nothing():
+    Consent().enrol("S1", "a purple horse")
+    seen = at_terminal(COMMAND, (FIRST, WORDS), args=LEAVES)
+    assert "EXIT 3" in seen and "not the passphrase of S1" in seen and Consent().grants() == ()
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -122,11 +173,11 @@ def test_the_commands_grant_show_and_revoke(tmp_path):
     ],
     ids=" ".join,
 )
-def test_wrong_use_exits_2(args):
+def test_wrong_use_exits_2(bcikit, args):
     assert bcikit("consent", *args)[0] == 2
 
 
-def test_whoever_asks_or_erases_is_told_what_to_do():
+def test_whoever_asks_or_erases_is_told_what_to_do(bcikit):
     code, said = bcikit("policy", "explain", "--subject", "S1", "--sink", "lslx")
     assert code == 2 and "There are view, record" in said and "lsl" in said
     assert bcikit("policy", "explain", "--subject", "S1", "--sink", "lsl")[0] == 3
@@ -135,7 +186,7 @@ def test_whoever_asks_or_erases_is_told_what_to_do():
     assert code == 2 and "bcikit erase S1 --yes" in said
 
 
-def test_a_damaged_document_exits_3_and_says_what_to_do():
+def test_a_damaged_document_exits_3_and_says_what_to_do(bcikit):
     Consent().grant("S1", "research", ["view"])
     at_rest(home()).write_text("{}")
     code, said = bcikit("consent", "show")
