@@ -1,4 +1,4 @@
-"""bcikit certify: the timing certificate of this machine, signed, to be kept with a study."""
+"""bcikit bench certify: the timing certificate of this machine, signed, to be kept with a study."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from pathlib import Path
 
 import click
 
-GROUP = "Check"
 
-
-@click.command()
-@click.option("--seconds", default=20.0, metavar="S", help="How long each chain is measured.  [20]")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the signed certificate (JSON).")
-@click.option("--check", type=click.Path(path_type=Path, exists=True), help="Say whether this certificate is genuine.")
-@click.pass_context
-def command(ctx: click.Context, seconds: float, out: Path | None, check: Path | None) -> None:
-    """Measure the whole chain on this machine, expected against observed. Exit 1 where an application may not be run."""
+def certified(seconds: float, out: Path | None, check: Path | None) -> int:
+    """Measure the whole chain on this machine, expected against observed; or say whether a certificate is genuine. 1 where
+    an application may not be run."""
     from datetime import datetime
 
     from ..bench import certify
@@ -24,10 +18,9 @@ def command(ctx: click.Context, seconds: float, out: Path | None, check: Path | 
 
     if check is not None:
         doc = certify.genuine(check.read_bytes())
-        click.echo(
-            f"genuine, of {doc['when']}: " + ", ".join(f"{a} {'pass' if p else 'FAIL'}" for a, p in doc["pass"].items())
-        )
-        return
+        verdicts = ", ".join(f"{a} {'pass' if p else 'FAIL'}" for a, p in doc["pass"].items())
+        click.echo(f"genuine, of {doc['when']}: {verdicts}")
+        return 0
     if not 1 <= seconds <= 3600:
         raise WrongUse("--seconds can be 1 to 3600.")
     if out is not None and out.exists():
@@ -43,4 +36,4 @@ def command(ctx: click.Context, seconds: float, out: Path | None, check: Path | 
     if out is not None:
         out.write_bytes(certify.report(lines, seconds, datetime.now().astimezone().isoformat(timespec="seconds")))
         click.echo(f"signed: {out}")
-    ctx.exit(1 if any(x.passed is False for x in lines) else 0)
+    return int(any(x.passed is False for x in lines))
