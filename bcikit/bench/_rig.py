@@ -37,11 +37,13 @@ class Cursor(Sink):
 @dataclass
 class Measured:
     """ms: latency of every command, from when the newest sample it used was due to its reaching the effector. parts: what of
-    it each place took (ms, medians). stalls: lateness (ms) of every chunk at the end of the line. lost: samples. cpu: of one
-    core. memory_mb: of this process, after the first minute (or tenth, where it is shorter) and at the end."""
+    it each place took (ms, medians); worse: at the 99th percentile. stalls: lateness (ms) of every chunk at the end of the
+    line. lost: samples. cpu: of one core. memory_mb: of this process, after the first minute (or tenth, where it is shorter)
+    and at the end."""
 
     ms: np.ndarray
     parts: dict[str, float]
+    worse: dict[str, float]
     stalls: np.ndarray
     lost: int
     cpu: float
@@ -106,10 +108,12 @@ def measure(board: Board, stages: Sequence[Stage], gate: Gate, seconds: float) -
         if len(c):
             rows.add(np.diff([newest, *marks[: len(stages) + 1], cursor.came]) * 1000)
     table = rows.rows
-    parts = dict(zip(names, np.median(table, axis=0).tolist(), strict=True)) if len(table) else {}
+    parts, worse = (
+        dict(zip(names, np.percentile(table, q, axis=0).tolist(), strict=True)) if len(table) else {} for q in (50, 99)
+    )
     spent = (time.process_time() - cpu) / max(time.monotonic() - start, 1e-9) if len(table) else math.nan
     lost = loop.report().status.lost
-    return Measured(table.sum(axis=1), parts, stalls.rows, lost, spent, memory)
+    return Measured(table.sum(axis=1), parts, worse, stalls.rows, lost, spent, memory)
 
 
 def _hook(line: Pipeline, marks: np.ndarray) -> None:

@@ -26,9 +26,8 @@ from ._door import opened, shut
 from ._ledger import Ledger
 from ._priority import SUPERVISES, favour, favoured
 from ._slot import Panel
-from ._spec import Felt
 from ._supervisor import Cause, Command, Seen, Supervisor
-from ._watch import gone, stopped
+from ._watch import Watched
 
 LINGER_S = 0.5  # at rest for so long before device and supervisor end
 START_S = 20.0  # for the device to report
@@ -39,7 +38,7 @@ class Guardian:
 
     def __init__(self, asked: dict[str, Any], control: socket.socket) -> None:
         self.parent, self.thread, self.control = int(asked["parent"]), int(asked["thread"]), control
-        self.pidfd = os.pidfd_open(self.parent)
+        self.program = Watched(self.parent)
         effector = part("sink", asked["effector"]).make(asked["settings"])
         self.limits = _limits.read(effector.limits_path())
         self.spec = effector.spec
@@ -82,11 +81,11 @@ class Guardian:
     def _wait(self, due: float) -> None:
         """Until the next step; a dead parent, a word on the line or at the door ends the wait early."""
         while (left := due - time.monotonic()) > 0:
-            watched: list[Any] = [self.doors, *self.talks, *([] if self.sup.orphan[0] else [self.pidfd])]
+            watched: list[Any] = [self.doors, *self.talks, *([] if self.sup.orphan[0] else [self.program.pidfd])]
             watched += [] if self.leaving else [self.control]
             ready = select.select(watched, [], [], left)[0]
             for one in ready:
-                if one is self.pidfd:
+                if one is self.program.pidfd:
                     self.sup.orphan[:] = True
                     return
                 if one is self.control:
@@ -100,9 +99,9 @@ class Guardian:
 
     def _step(self, now: float) -> None:
         sup = self.sup
-        if not self.sup.orphan[0] and stopped(self.parent):
+        if not sup.orphan[0] and self.program.stopped():
             sup.orphan[:] = True
-        elif sup.orphan[0] and not self.leaving and not gone(self.pidfd) and not stopped(self.parent):
+        elif sup.orphan[0] and not self.leaving and not self.program.gone() and not self.program.stopped():
             sup.orphan[:] = False  # it was stopped and goes on
         count, c = self.panel.command.read()
         command = None
@@ -114,8 +113,8 @@ class Guardian:
             self.newest = seq
             command = Command.of(np.array(c[7:]), int(seq), brain, written, int(lease), bool(alive))
         heard, values = self.panel.felt.read()
-        felt = Felt.unpacked(np.array(values[3 + len(self.spec.names) :]), self.spec)
-        out = sup.step(now, command, Seen.of(felt, values[0] if heard else -math.inf))[0]
+        seen = Seen.packed(values[3 + len(self.spec.names) :], self.spec.points, values[0] if heard else -math.inf)
+        out = sup.step(now, command, seen)[0]
         cause = int(sup.cause[0])
         self.panel.order.write((now, cause, *out))
         self.ledger.use(float(sup.session_s[0]), float(sup.day_s[0]))
@@ -123,12 +122,12 @@ class Guardian:
         took = time.monotonic() - now
         totals = sup.session_s[0], sup.day_s[0]
         self.panel.state.write((now, cause, sup.latched[0], sup.refused[0], *totals, took))
-        still = np.all(out[sup.speeds] == 0) and cause
+        still = cause and np.all(out[sup.speeds] == 0)
         self.rested = (now if math.isnan(self.rested) else self.rested) if still else math.nan
 
     def _done(self) -> bool:
         """Nobody commands any more, and the device has been at rest for a while (or is gone)."""
-        ended = self.leaving or gone(self.pidfd)
+        ended = self.leaving or self.program.gone()
         return ended and (time.monotonic() - self.rested > LINGER_S or self.mover.poll() is not None)
 
     def _talk(self, one: socket.socket) -> None:

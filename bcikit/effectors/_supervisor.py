@@ -79,6 +79,12 @@ class Seen(NamedTuple):
         """Of one copy."""
         return cls(felt.points[None], np.array((heard, felt.force, felt.torque, felt.distance), float)[:, None])
 
+    @classmethod
+    def packed(cls, row: Sequence[float], points: int, heard: float) -> Seen:
+        """Of one copy, from a row of `Felt.packed`."""
+        k = 3 * points
+        return cls(np.array(row[:k]).reshape(1, points, 3), np.array((heard, *row[k : k + 3]))[:, None])
+
 
 class Supervisor:
     """Enforces `limits` on the commands for one device (or `copies` of it, each with its own command). period: seconds

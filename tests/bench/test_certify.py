@@ -31,6 +31,7 @@ def test_a_certificate_is_signed_and_one_that_was_changed_is_found_out(tmp_path,
     raw = certify.report(lines(), 2.0, "2026-01-01")
     doc = certify.genuine(raw)
     assert doc["pass"]["implant cursor"] and not doc["pass"]["SSVEP"] and doc["simulated"]
+    assert not doc["pass"]["P300"]  # of which nothing was measured
     path = tmp_path / "c.json"
     path.write_bytes(raw)
     assert main(["bench", "certify", "--check", str(path)]) == 0 and "SSVEP FAIL" in capsys.readouterr().out
@@ -46,7 +47,7 @@ def test_this_machine_gets_a_certificate(tmp_path, capsys):
     out = tmp_path / "machine.json"
     assert main(["bench", "certify", "--seconds", "2", "--out", str(out)]) in (0, 1)
     said = capsys.readouterr().out
-    assert all(f"\n{a}" in said for a in (*certify.NEEDS, "effectors", "page"))
+    assert all(f"\n{a}" in said for a in (*certify.APPLICATIONS, "effectors", "page"))
     doc = certify.genuine(out.read_bytes())
-    assert {x["application"] for x in doc["lines"]} == {*certify.NEEDS, "effectors", "page"}
+    assert {x["application"] for x in doc["lines"]} == {*certify.APPLICATIONS, "effectors", "page"}
     assert main(["bench", "certify", "--out", str(out)]) == 2

@@ -25,7 +25,7 @@ from bcikit.effectors._ledger import PORTION, Ledger
 from bcikit.effectors._priority import favour, favoured, lead, leave
 from bcikit.effectors._slot import HEAD, Slot
 from bcikit.effectors._supervisor import Cause
-from bcikit.effectors._watch import FLAGS, PENDING, halted, stopped
+from bcikit.effectors._watch import FLAGS, PENDING, Watched, halted
 from bcikit.effectors.drones import Drones
 from bcikit.ethics.home import home
 from bcikit.testing import OpenGate
@@ -67,14 +67,15 @@ def test_a_program_that_is_stopped_gone_or_about_to_be_killed_counts_for_nothing
     for column, said in ((0, b"T"), (0, b"Z"), (PENDING, b"256"), (FLAGS, b"4")):
         assert halted(head + b") " + b" ".join([*fields[:column], said, *fields[column + 1 :]]))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as victim:
-        assert not stopped(victim.pid)
+        seen = Watched(victim.pid)
+        assert not seen.stopped() and not seen.gone()
         os.sched_setscheduler(victim.pid, os.SCHED_IDLE, os.sched_param(0))
         victim.kill()
         until = time.monotonic() + 10  # between a signal that is taken and a flag that is set there is a moment of neither
-        while not stopped(victim.pid) and time.monotonic() < until:
+        while not seen.stopped() and time.monotonic() < until:
             time.sleep(0.001)
-        assert stopped(victim.pid)
-    assert stopped(victim.pid)
+        assert seen.stopped()
+    assert seen.stopped() and seen.gone()
 
 
 # -- real-time priority

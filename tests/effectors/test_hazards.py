@@ -189,7 +189,7 @@ def test_without_its_control_its_test_fails(hazard, monkeypatch):
 SHIMS = {  # what a child process of the test imports first
     "H44": "from bcikit.effectors import _limits\nread = _limits.read\n"
     "def patient(*a):\n    made = read(*a)\n    made.heartbeat_s = 3.0\n    return made\n_limits.read = patient\n",
-    "H45": "from bcikit.effectors import _watch\n_watch.stopped = lambda pid: False\n",
+    "H45": "from bcikit.effectors import _watch\n_watch.Watched.stopped = lambda self: False\n",
 }
 
 
