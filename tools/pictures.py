@@ -56,7 +56,7 @@ def decoders(lines: list[Line]) -> Any:
         if line["row"].startswith("grid, ") and "channels" not in line["row"] and "delay" not in line["row"]:
             axes.axhline(line["mean"], color=GREY, linestyle="--", linewidth=1)
             name, at = line["row"].removeprefix("grid, ").replace("and ", "with "), (1, line["mean"])
-            where: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 3), "textcoords": "offset points"}
+            where: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 2), "textcoords": "offset points"}
             axes.annotate(name, at, **where, ha="right", fontsize=8, color=GREY)
     colours = dict(zip(curves, (BLUE, GREY, ORANGE, GREEN, RED, "#7a3fa0"), strict=False))
     for k, (name, curve) in enumerate(curves.items()):
@@ -66,7 +66,7 @@ def decoders(lines: list[Line]) -> Any:
         place = [n * 1.03 ** (k - len(curves) / 2) for n in at]
         axes.errorbar(place, mean, spread, marker="o", markersize=4, capsize=2, label=name, color=colours.get(name, GREY))
     ticks = sorted({n for curve in curves.values() for n in curve})
-    axes.set(xscale="log", xlabel="channels", ylabel="bits/s", ylim=(0, None), title="6 x 6 cells, simulated people")
+    axes.set(xscale="log", xlabel="channels", ylabel="bits/s", ylim=(0, 8), title="6 x 6 cells, simulated people")
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks], minor=False)
     axes.minorticks_off()
     axes.legend(fontsize=8)
