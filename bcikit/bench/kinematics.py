@@ -132,17 +132,20 @@ def reach(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def golub(folder: Path) -> Iterator[dict[str, Any]]:
-    """A monkey's own decoder from its parameters and spikes; and the direction to the target, read from the same spikes."""
+    """Two monkeys' own decoders from their parameters and spikes; and the direction to the target, read from the spikes of
+    the one."""
+    for which, error in single_steps(folder / "J20120305_reassociation.mat"):
+        yield {"row": f"m1-golub-bci {which}, its own decoder, single step", "largest_error_mm_per_s": error}
     with np.load(folder / "20131218_velocity_kf.npz") as d:
         for which in ("intuitive", "perturbed"):
             g = {n: d[f"{which}_{n}"] for n in ("spikes", "vel", "vel_prev", "run", "freeze", "theta_deg", "M0", "M1", "M2")}
             X, runs = g["spikes"].astype(float), g["run"].astype(int)
             worst, top = 0.0, float(np.abs(g["vel"]).max())
+            own = Kalman(unit="mm/s")
+            own.M_, own.K_, own.c_, own.x_mean_ = g["M1"].astype(float), g["M2"].astype(float), g["M0"], X.mean(axis=0)
             for run in np.unique(runs):
-                v = g["vel_prev"][runs == run][0].astype(float)
-                for x, want in zip(X[runs == run], g["vel"][runs == run], strict=True):
-                    v = g["M1"] @ v + g["M2"] @ x + g["M0"]
-                    worst = max(worst, float(np.abs(v - want).max()))
+                own.y_mean_ = g["vel_prev"][runs == run][0].astype(float)  # where the stretch began
+                worst = max(worst, float(np.abs(own.predict(X[runs == run]) - g["vel"][runs == run]).max()))
             yield {"row": f"m1-golub-bci {which}, its own decoder", "largest_error_of_top_speed": worst / top}
             turn = np.radians(g["theta_deg"].astype(float))
             Y = np.column_stack([np.cos(turn), np.sin(turn)])
@@ -151,6 +154,22 @@ def golub(folder: Path) -> Iterator[dict[str, Any]]:
             for name, fit in (("past_kernel", ours(rate)), ("kalman", _kalman), ("ridge, 5 bins", ridge(5))):
                 got = told(fit, X, Y, runs, rate, whole=True)
                 yield {"row": f"m1-golub-bci {which}, {name}", "direction_r2": r2(Y, got)}
+
+
+def single_steps(file: Path) -> Iterator[tuple[str, float]]:
+    """Of each map, how far off the velocities (mm/s) are that the Kalman filter makes of a monkey's counts, each bin from
+    rest, where it is given the model of its factors."""
+    m = loadmat(file, simplify_cells=True)
+    for which in ("intuitive", "perturbed"):
+        p = {n: np.asarray(v, float) for n, v in m["expParams"][f"{which}Mapping"].items()}
+        k = Kalman(unit="mm/s").solve(p["A"], p["Q"], p["C"], p["R"], p["d"])
+        read, worst = p["eta"] @ p["Sigma_z"] @ p["beta"] @ p["Sigma_u"], 0.0
+        for clouds in (m["beforeLearning"]["clouds"], m["afterLearning"]["clouds"]):
+            for spikes, want in zip(clouds["spikes"], clouds[f"vraw_{which}"], strict=True):
+                factors = (spikes.astype(float) - p["mu_u"][:, None]).T @ read.T
+                got = np.stack([k.predict(row[None])[0] for row in factors])
+                worst = max(worst, float(np.abs(got - want.T).max()))
+        yield which, worst
 
 
 def _kalman(X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 GROUP = "Stream"
 DECODERS = ("prit", "rti", "known", "static", "kalman", "refit", "ridge", "gru")
+FEATURES = ("crossings", "power", "both")
 EEG = ("mi", "ssvep", "p300")
 
 
@@ -36,6 +37,9 @@ EEG = ("mi", "ssvep", "p300")
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @click.option("--headless", is_flag=True, help="No page: as fast as it goes, the same numbers for the same seed.")
 @click.option("--raw", is_flag=True, help="From 30 kHz of every electrode, not from counts.")
+@click.option(
+    "--features", type=click.Choice(FEATURES), default="crossings", show_default=True, help="--raw: what is decoded of it."
+)
 @click.option("--clicks", is_flag=True, help="A decoded click selects, not a stay; calibrated with the rest.")
 @click.option("--json", "as_json", is_flag=True, help="Headless: lines of JSON, the last one with the scores.")
 @click.option("--record", metavar="FILE", help="Record counts, screen and events to an XDF file.")
@@ -57,6 +61,7 @@ def command(
     no_browser: bool,
     headless: bool,
     raw: bool,
+    features: str,
     clicks: bool,
     as_json: bool,
     record: str | None,
@@ -79,8 +84,9 @@ def command(
     the targets: with the gain of each moment (kalman), ReFIT-Kalman (refit), ridge regression on ten bins (ridge), a
     recurrent network (gru, with bcikit[deep]; while it learns, some 10 s at 96 channels, the cursor waits).
 
-    bits_per_s: log2(N - 1) (correct - wrong) / t. ceiling_bits_per_s: the same person, without pauses, through a decoder
-    that makes no error. All of it is simulated; `parameters` is the hash of bcikit/simulate/loop_facts.py, where they stand.
+    bits_per_s: log2(N - 1) (correct - wrong) / t. throughput: the mean of log2(D / W + 1) / t. ceiling_bits_per_s: the same
+    person, without pauses, through a decoder that makes no error. All of it is simulated; `parameters` is the hash of
+    bcikit/simulate/loop_facts.py, where they stand.
     """
     from ..core.errors import WrongUse
 
@@ -98,9 +104,11 @@ def command(
         raise WrongUse("--days goes without --raw.", "No night passes for the simulated electrodes.")
     if raw and clicks:
         raise WrongUse("--clicks goes without --raw.", "The simulated electrodes hear no closing hand.")
+    if features != "crossings" and not raw:
+        raise WrongUse("--features goes with --raw.", "In counts there is nothing else to decode.")
     from ..tasks.play import CursorDemo
 
-    demo = CursorDemo(channels, side, seed, seconds, days, decoder, raw, clicks, record)
+    demo = CursorDemo(channels, side, seed, seconds, days, decoder, raw, features, clicks, record)
     if headless:
         _headless(demo, as_json)
         return

@@ -10,6 +10,7 @@ recording gives the same decoder to the byte. `hand`: a person's push instead of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -203,10 +204,10 @@ class ClosedLoop:
     def facts(self) -> dict[str, Any]:
         """How the task went since the calibration."""
         task = self.task
+        means = {n: float(getattr(task, n)()[0]) for n in ("seconds_to_target", "path_efficiency", "throughput")}
         return {
             "bits_per_s": float(task.bits_per_s()[0]),
             "correct": int(task.correct[0]),
             "wrong": int(task.wrong[0]),
-            "seconds_to_target": float(task.seconds_to_target()[0]),
-            "path_efficiency": float(task.path_efficiency()[0]),
+            **{n: None if math.isnan(v) else v for n, v in means.items()},  # of none there is no mean
         }

@@ -24,13 +24,14 @@ from .world import STEP_S, Scene
 
 SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless person's gain is chosen
 USE_S = 60.0  # where nothing is said
+FEATURES = {"crossings": ("crossings",), "power": ("power",), "both": ("crossings", "power")}  # kinds that are decoded
 
 
 @dataclass(frozen=True)
 class CursorDemo:
     """What is to be shown: an implant of so many channels, a grid of side x side cells, and `seconds` of use, of each day
-    where nights pass; without end: None. raw: from 30 kHz of every channel. decoder: one of DECODERS. clicks: a decoded
-    click selects, not a stay. record: an XDF file."""
+    where nights pass; without end: None. decoder: one of DECODERS. raw: from 30 kHz of every channel, by these of FEATURES.
+    clicks: a decoded click selects, not a stay. record: an XDF file. Raises WrongUse for what does not go together."""
 
     channels: int = 1024
     side: int = 6
@@ -39,6 +40,7 @@ class CursorDemo:
     days: int = 0
     decoder: str = "prit"
     raw: bool = False
+    features: str = "crossings"
     clicks: bool = False
     record: str | None = None
 
@@ -68,7 +70,7 @@ class CursorDemo:
         """A new loop, whose decoder may know what it learnt before."""
         made, settings, _ = DECODERS[self.decoder]
         if self.raw:
-            decoder = made(channels=("crossings",), **settings)
+            decoder = made(channels=FEATURES[self.features], **settings)
             return raw_loop(self.channels, self.side, self.seed, gate, clock, decoder)
         made, dwell_s = (PointClick, None) if self.clicks else (made, fact("dwell_s"))
         decoder, task = made(**settings), Grid([self.seed], STEP_S, dwell_s, self.side)
@@ -96,7 +98,7 @@ def play(demo: CursorDemo, clock: Clock) -> Iterator[dict[str, Any]]:
             yield {**line, "day": loop.day, "simulated": True, **loop.facts()}
         elif not days and k % round(10 / STEP_S) == 0:
             yield {**line, "simulated": True, **loop.facts()}
-    asked = {name: getattr(demo, name) for name in ("channels", "raw", "decoder", "clicks", "side", "seed")}
+    asked = {name: getattr(demo, name) for name in ("channels", "raw", "features", "decoder", "clicks", "side", "seed")}
     yield {**line, **asked, "day": loop.day, "simulated": True, "parameters": fingerprint(), **loop.facts()}
 
 

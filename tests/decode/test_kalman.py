@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from bcikit.bench.kinematics import single_steps
 from bcikit.core.errors import WrongUse
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Channel, Chunk, Stream, recording
@@ -200,6 +201,11 @@ def test_the_monkeys_decoder_from_its_parameters(shared):
     k = Kalman(unit="mm/s").solve(A, Q, C, R)
     assert np.abs(k.K_ - fields["k"]).max() < 1e-9 * np.abs(fields["k"]).max()
     assert np.abs(k.M_ - fields["m1"]).max() < 1e-9
+
+
+def test_a_monkeys_velocities_of_single_bins_from_its_model_for_both_maps(shared):
+    errors = dict(single_steps(shared("m1-golub-bci/J20120305_reassociation.mat")))
+    assert set(errors) == {"intuitive", "perturbed"} and all(0 < e <= 1e-6 for e in errors.values())
 
 
 def test_the_monkeys_velocities_from_its_spikes(shared):

@@ -19,6 +19,7 @@ from bcikit.files.read import read
 from bcikit.preprocess.marked import Marked
 from bcikit.preprocess.unit_features import UnitFeatures
 from bcikit.tasks import closed_loop
+from bcikit.tasks.play import FEATURES, CursorDemo
 from bcikit.tasks.raw import raw_loop
 
 
@@ -50,8 +51,16 @@ def test_a_recording_of_the_signal_gives_the_same_decoder_at_any_chunk(brief, tm
 
 def test_the_demo_says_how_it_went(brief):
     args = ["cursor", "--headless", "--raw", "--channels", "32", "--seconds", "1", "--json"]
-    last = json.loads(CliRunner().invoke(command, args).output.splitlines()[-1])
-    assert last["raw"] and last["simulated"] and last["bits_per_s"] >= 0
+    last = json.loads(CliRunner().invoke(command, [*args, "--features", "both"]).output.splitlines()[-1])
+    assert last["raw"] and last["features"] == "both" and last["simulated"] and last["bits_per_s"] >= 0
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_crossings_power_or_both_are_decoded(features):
+    loop = CursorDemo(32, 4, raw=True, features=features).loop(Gate(), JumpClock())
+    for _ in loop.run(calibrate=False, seconds=0.1):
+        pass
+    assert loop.decoder.K_.shape == (2, 32 * len(FEATURES[features]))
 
 
 @pytest.mark.realtime
