@@ -30,7 +30,7 @@ function heard(f) {
     buttons();
   }
   frame = f; came = performance.now();
-  if (f.held !== held) { held = f.held; buttons(); }
+  if (f.held !== held) { held = f.held; buttons(); if (facts && !f.drawing && !f.facts) toldCursor(facts); }
   if (f.hit || f.wrong) flash = { at: came, good: f.hit, where: f.cursor };
   if (f.cursor) keep(trail, f.cursor, TRAIL);
   if (f.push.length) keep(trace, [f.decoded, f.push], TRACE_S / BIN_S);
@@ -54,7 +54,8 @@ function toldCursor(f) {
   $("bits").textContent = used ? f.bits_now.toFixed(2) : "–";
   $("of").textContent = f.ceiling ? `of ${f.ceiling.toFixed(2)} possible` : "";
   $("late").textContent = f.p50 === null ? "" : `median ${short(f.p50)}, 99 % ${short(f.p99)}`;
-  $("parameters").textContent = f.parameters;
+  $("parameters").textContent = `parameters ${f.parameters}`;
+  $("target").textContent = `target: a ${f.stay_s ? `stay of ${f.stay_s} s` : "decoded click"} selects it`;
   $("about").textContent = `A simulated person steers a cursor by thought: ${f.channels.toLocaleString("en")} electrodes${f.raw ? " at 30 kHz" : ""}, decoded fifty times a second`;
   document.body.classList.toggle("raw", f.raw);
   const lost = f.dead.length;
@@ -64,7 +65,7 @@ function toldCursor(f) {
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
     f.raw ? ["features", "threshold crossings"] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
-    ["brain data", f.board, f.board === "streaming" ? "good" : "bad"],
+    ["safety", ...(f.board !== "streaming" ? [`stands still: data ${f.board}`, "bad"] : held ? ["held still", "bad"] : ["free to move", "good"])],
     f.recording ? ["recording", "to XDF", "good"] : ["seed", f.seed],
   ]);
 }
@@ -77,7 +78,7 @@ function toldEffector(f) {
   const safe = frame.cause === "none";
   tell([
     ...(frame.orders ? [["supervisor", safe ? "lets it move" : `holds: ${frame.cause}`, safe ? "good" : "bad"]] : [["supervisor", "none: nothing that moves"]]),
-    ...(frame.felt || []).map(([name, unit, value]) => [name.replace("_", " "), `${value.toFixed(2)} ${unit === "1" ? "" : unit}`]),
+    ...(frame.felt || []).map(([name, unit, value]) => [name.replace("_", " "), `${plain(value)} ${unit === "1" ? "" : unit}`]),
     ["trial", f.count + 1], ["seed", f.seed],
   ]);
 }
@@ -101,13 +102,20 @@ $("stop").onclick = () => say(running ? "stop" : "start");
 $("pause").onclick = () => say(held ? "go" : "pause");
 for (const id of ["recalibrate", "night", "shock"]) $(id).onclick = () => say(id);
 $("drive").onclick = () => {
-  driving = !driving;
+  driving = !driving; mouse = null;
+  document.body.classList.toggle("driving", driving);
   $("drive").setAttribute("aria-pressed", driving);
   say(driving ? "drive" : "person");
 };
-addEventListener("keydown", (e) => { if (e.key === "Escape" && running) say("stop"); });
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+addEventListener("keydown", (e) => {
+  if (e.key === "Escape" && running) say("stop");
+  if (!driving || !ARROWS[e.key]) return;
+  e.preventDefault();
+  mouse = (mouse || [0, 0, false]).map((v, i) => i < 2 ? Math.max(-EDGE, Math.min(EDGE, v + ARROW_STEP * ARROWS[e.key][i])) : v);
+});
 
-let mouse = null;
+let mouse = null;                      // where the hand is, in widths from the middle, and whether it presses
 canvas.onpointermove = canvas.onpointerdown = canvas.onpointerup = (e) => {
   const box = canvas.getBoundingClientRect();
   mouse = [(e.clientX - box.left) / box.width - EDGE, EDGE - (e.clientY - box.top) / box.height, e.buttons > 0];
@@ -121,6 +129,7 @@ let drawn = 0;
 function draw(now) {
   if (frame && frame.drawing) drawScene(frame.drawing);
   else drawTask(frame, facts, flash && { ...flash, age: now - flash.at }, now - came, held || !running);
+  if (driving && mouse) drawHand(mouse);
   if (drawn++ % 3 === 0 && frame) {
     if (trace.length) drawAgainst(trace, frame.names || ["x", "y"]);
     drawRaster(raster);

@@ -83,7 +83,7 @@ class CursorLive(Live):
     def last_word(self) -> str:
         f = self._loop.facts() if self._loop else {"correct": 0, "wrong": 0, "bits_per_s": 0.0}
         kept = f" Recorded: {self.demo.record}" if self.demo.record else ""
-        return f"{f['correct']} targets hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
+        return f"{f['correct']} target{'' if f['correct'] == 1 else 's'} hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
 
     def push(self, cursor: np.ndarray) -> tuple[np.ndarray, bool]:
         """Of the hand on the mouse, for a cursor there."""
@@ -183,6 +183,7 @@ class CursorLive(Live):
             "decoder": demo.decoder,
             "learns": loop.phase == "use" and demo.days > 0 and demo.learns is not None,
             "side": demo.side,
+            "stay_s": loop.task.dwell_s,  # None: a click selects
             "channels": demo.channels,
             "seed": demo.seed,
             "drives": self.drives,

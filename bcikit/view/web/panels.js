@@ -2,7 +2,7 @@
 // What stands beside the picture: each function draws one panel from what it is given.
 
 const $ = (id) => document.getElementById(id);
-const RASTER_S = 3, TRACE_S = 5, BIN_S = 0.02, TOP_HZ = 40, FONT = "11px Inter, system-ui, sans-serif";
+const RASTER_S = 3, TRACE_S = 5, BIN_S = 0.02, FACTS_S = 0.5, TOP_HZ = 40, FONT = "11px Inter, system-ui, sans-serif";
 const NAMES = ["back", "panel", "line", "text", "dim", "hot", "cool", "good", "bad", "goal", "body", "thing", "warm", "place", "limit"];
 const C = {};
 function colours() {
@@ -32,17 +32,19 @@ function stroke(g, points, colour, width = 1.5) {
 function drawHistory(list, ceiling) {
   const [g, w, h] = sized($("history"));
   const top = Math.max(4, ceiling || 0, ...list.map((v) => v.bits)) * 1.12, left = 22, right = w - 4;
-  const x = (i) => left + i / Math.max(list.length - 1, 59) * (right - left), y = (v) => h - 5 - v / top * (h - 12);
+  const x = (i) => left + i / Math.max(list.length - 1, 59) * (right - left), y = (v) => h - 17 - v / top * (h - 24);
   g.fillStyle = C.dim; g.textAlign = "right"; g.textBaseline = "middle";
   for (let v = 0; v <= top; v += top > 9 ? 4 : 2) { stroke(g, [[left, y(v)], [right, y(v)]], C.line, 1); g.fillText(v, left - 6, y(v)); }
   if (ceiling) {
     g.setLineDash([5, 4]); stroke(g, [[left, y(ceiling)], [right, y(ceiling)]], C.dim, 1.2); g.setLineDash([]);
     g.fillText("ceiling of this person", right, y(ceiling) + 9);
   }
+  const span = Math.max(list.length - 1, 59) * FACTS_S;
+  g.textAlign = "center"; g.fillText(span < 60 ? `← ${Math.round(span)} s →` : `← ${(span / 60).toFixed(1)} min →`, (left + right) / 2, h - 5);
   g.textAlign = "left";
   list.forEach((v, i) => {
     if (!i || v.day === list[i - 1].day) return;
-    stroke(g, [[x(i), 2], [x(i), h - 5]], C.hot, 1); g.fillStyle = C.hot; if (x(i) < right - 36) g.fillText(`day ${v.day}`, x(i) + 3, h - 12);
+    stroke(g, [[x(i), 2], [x(i), h - 17]], C.hot, 1); g.fillStyle = C.hot; if (x(i) < right - 36) g.fillText(`day ${v.day}`, x(i) + 3, h - 25);
   });
   stroke(g, list.map((v, i) => [x(i), y(v.bits)]), C.good, 2);
 }
@@ -107,15 +109,17 @@ function drawRaster(list) {
 
 function drawLatency(counts, edges) {
   const [g, w, h] = sized($("latency")), top = Math.max(...counts, 1), n = counts.length, bar = w / n;
-  g.textAlign = "center"; g.font = "10px Inter, system-ui, sans-serif";
+  g.textAlign = "center";
   counts.forEach((v, i) => {
     const high = v ? Math.max(v / top * (h - 18), 1) : 0;
     g.fillStyle = i < n - 3 ? C.cool : C.bad;
     g.fillRect(i * bar + 1, h - 15 - high, bar - 2, high);
     g.fillStyle = C.dim;
-    g.fillText(i < n - 1 ? `< ${edges[i]}` : "more", i * bar + bar / 2, h - 3);
+    if (i < n - 1) g.fillText(edges[i], (i + 1) * bar, h - 3);
   });
 }
+
+const plain = (v) => v.toFixed(2).replace(/^-(?=0\.00$)/, "");     // no minus before nothing
 
 // each command between its bounds, and lit where it is at one; list: [name, unit, low, high, value]
 function drawOrders(list) {
@@ -128,7 +132,7 @@ function drawOrders(list) {
     g.fillStyle = C.line; g.fillRect(left, y - thick / 2, right - left, thick);
     g.fillStyle = limited ? C.bad : C.cool; g.fillRect(Math.min(zero, x(value)), y - thick / 2, Math.max(Math.abs(x(value) - zero), 1), thick);
     g.fillStyle = C.dim; g.textAlign = "left"; g.fillText(name, 0, y);
-    g.fillStyle = limited ? C.bad : C.text; g.textAlign = "right"; g.fillText(`${value.toFixed(2)} ${unit === "1" ? "" : unit}`, w, y);
+    g.fillStyle = limited ? C.bad : C.text; g.textAlign = "right"; g.fillText(`${plain(value)} ${unit === "1" ? "" : unit}`, w, y);
   });
 }
 

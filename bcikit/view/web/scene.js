@@ -1,7 +1,8 @@
 "use strict";
 // The picture itself: the cursor's task, or an effector as it describes itself, in metres.
 
-const EDGE = 0.5, AHEAD_S = 0.04, TRAIL = 25;
+const EDGE = 0.5, AHEAD_S = 0.04, TRAIL = 25, ARROW_STEP = 0.04;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");       // then nothing flashes or trails
 const canvas = $("task");
 const trail = [];
 let view = { turn: 0, tilt: 0 };                                  // how the eye was dragged round
@@ -16,18 +17,24 @@ function drawTask(frame, facts, flash, age, still) {
   const [tx, ty] = at(frame.target), r = frame.size * w - 3;
   g.fillStyle = C.goal; g.strokeStyle = C.cool; g.lineWidth = 2;
   g.beginPath(); g.roundRect(tx - r, ty - r, 2 * r, 2 * r, Math.min(8, r / 3)); g.fill(); g.stroke();
-  if (flash && flash.age < 450) {
+  if (flash && flash.age < 450 && !calm.matches) {
     const [x, y] = at(flash.where), a = 1 - flash.age / 450;
     g.globalAlpha = a; g.strokeStyle = flash.good ? C.good : C.bad; g.lineWidth = 4;
     g.beginPath(); g.arc(x, y, 16 + 34 * (1 - a), 0, 7); g.stroke(); g.globalAlpha = 1;
   }
   const ahead = still ? 0 : Math.min(age / 1000, AHEAD_S);         // between two frames it goes on as it went
   const [x, y] = at([frame.cursor[0] + frame.velocity[0] * ahead, frame.cursor[1] + frame.velocity[1] * ahead]);
-  trail.forEach((p, i) => { g.globalAlpha = 0.25 * (i + 1) / TRAIL; g.fillStyle = C.hot; g.beginPath(); g.arc(...at(p), 3 + 5 * i / TRAIL, 0, 7); g.fill(); });
+  if (!calm.matches) trail.forEach((p, i) => { g.globalAlpha = 0.25 * (i + 1) / TRAIL; g.fillStyle = C.hot; g.beginPath(); g.arc(...at(p), 3 + 5 * i / TRAIL, 0, 7); g.fill(); });
   g.globalAlpha = 1;
   stroke(g, [[x, y], [x + frame.push[0] * 44, y - frame.push[1] * 44]], C.cool, 2.5);
   g.fillStyle = still ? C.dim : C.hot; g.beginPath(); g.arc(x, y, 10, 0, 7); g.fill();
   if (frame.stay > 0.05) { g.strokeStyle = C.text; g.lineWidth = 3; g.beginPath(); g.arc(x, y, 15, -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * frame.stay); g.stroke(); }
+}
+
+// where the hand is that drives
+function drawHand([hx, hy]) {
+  const g = canvas.getContext("2d"), x = (hx + EDGE) * canvas.clientWidth, y = (EDGE - hy) * canvas.clientHeight;
+  stroke(g, [[x - 9, y], [x + 9, y]], C.cool, 2); stroke(g, [[x, y - 9], [x, y + 9]], C.cool, 2);
 }
 
 function drawScene(d) {
