@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..acquire.synthetic import Synthetic
 from ..core.clock import JumpClock
-from ..decode._model import load
-from ..decode.stopping import bits
+from ..decode._model import Model, load
 from ..effectors.xdf import Xdf
 from ..ethics.gate import Gate
 from ..evaluate.calibrate import Calibration, taught
 from ..simulate.facts import fact
-from ..tasks.asked import KINDS, Answer, Asked, task_of
+from ..tasks.asked import KINDS, Asked, Asking, scored, task_of
 from ..tasks.cued._task import task
 
 TRIALS = {"mi": 20, "ssvep": 12, "p300": 30}  # of each class (p300: letters) in the calibration
 ASKED = 20
-CHUNK_S = 0.05  # flashes begin at multiples of it
 DRAWS = 2000
 
 
@@ -47,11 +44,7 @@ def person(
     lapse: share of what is asked of them that they miss; without, the table's."""
     lapse = fact("lapse") if lapse is None else lapse
     its = task_of(kind, n=asked or ASKED, seed=seed)
-    board = partial(Synthetic, channels=its.channels, script=("rest",), lapse=lapse, truth=False, seed=seed, chunk=CHUNK_S)
-    with tempfile.TemporaryDirectory() as folder:
-        shown = task(its.calibration, n=TRIALS[kind], seed=seed)
-        *_, model, _ = taught(Calibration(board(), shown, f"person{seed}", folder, JumpClock(), Gate(), _quiet, _quiet))
-        loop = Asked(board(session=1), its, load(model), Gate(), JumpClock())
+    loop = Asked(its.board(lapse, session=1), its, calibrated(its, lapse), Gate(), JumpClock())
     if record is not None:
         loop.add(Xdf(path=record))
     answers = []
@@ -61,21 +54,20 @@ def person(
     yield {"kind": kind, "seed": seed, "lapse": lapse, "simulated": True, **scored(answers, len(its.choices), its.pause_s)}
 
 
-def _quiet(text: str) -> None:
-    """Nobody reads it."""
+def calibrated(its: Asking, lapse: float, told: Callable[[float], None] = lambda done: None) -> Model:
+    """A model of the simulated person with the seed of the task, as `bcikit calibrate` makes it, but as fast as it goes.
+    told: hears how much of the task is over, 0 to 1."""
+    shown = task(its.calibration, n=TRIALS[its.calibration], seed=its.seed)
+    steps, done = sum(1 for _ in shown.steps()), itertools.count(1)
 
+    def show(_: str) -> None:
+        told(next(done) / steps)
 
-def scored(answers: Sequence[Answer], choices: int, pause_s: float) -> dict[str, float]:
-    """accuracy (what was not answered in time counts as wrong), seconds_an_answer with the pause before it, and the bits a
-    minute of all that time."""
-    right = float(np.mean([a.given == a.wanted for a in answers]))
-    each = float(np.mean([a.seconds for a in answers])) + pause_s
-    return {
-        "accuracy": right,
-        "unanswered": float(np.mean([not a.given for a in answers])),
-        "seconds_an_answer": each,
-        "bits_per_min": float(bits(right, choices)) * 60 / each,
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        made = Calibration(
+            its.board(lapse), shown, f"person{its.seed}", folder, JumpClock(), Gate(), show, lambda text: None
+        )
+        return load(taught(made)[2])
 
 
 def _mean(values: Sequence[float], seed: int = 0) -> dict[str, Any]:

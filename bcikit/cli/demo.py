@@ -69,7 +69,7 @@ def command(
 ) -> None:
     """A simulated person with a simulated implant drives WHAT: the cursor, a scenario (cup, gates, ...) or an effector (arm,
     drones, ...), live, on a page that only this machine can open; the cursor also --headless, after three simulated minutes
-    of calibration. mi, ssvep, p300 (--headless): a simulated person answers by EEG, a few simulated minutes after theirs.
+    of calibration. mi, ssvep, p300: a simulated person answers by EEG, after a calibration of a few simulated minutes.
 
     \b
     bcikit demo
@@ -77,6 +77,7 @@ def command(
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo --raw --channels 96
     bcikit demo cursor --clicks
+    bcikit demo p300
     bcikit demo p300 --headless --seed 1 --json
 
     --days: units are lost and others turn each night, and the decoder learns without being told the targets (prit, rti), is
@@ -91,9 +92,7 @@ def command(
     from ..core.errors import WrongUse
 
     if what in EEG:
-        if not headless:
-            raise WrongUse("The page has no EEG.", do=f"bcikit demo {what} --headless")
-        _eeg(what, seed, lapse, as_json, record)
+        _eeg(ctx, what, seed, lapse, record)
         return
     if what != "cursor":
         _effector(ctx, what, seed, seconds, port, no_browser)
@@ -120,28 +119,43 @@ def command(
     serve(CursorLive(demo, calibrate), port, not no_browser, click.echo)
 
 
-def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, port: int, no_browser: bool) -> None:
+def _only(ctx: click.Context, ours: str, do: str) -> None:
+    """Raises WrongUse where an option was given that what is shown does not know."""
     from ..core.errors import WrongUse
+
+    given = {p for p in ctx.params if ctx.get_parameter_source(p) is not click.core.ParameterSource.DEFAULT}
+    if others := given - {"what", "seed", "seconds", "port", "no_browser", *ours.split()}:
+        names = ", ".join(sorted(f"--{'json' if p == 'as_json' else p}" for p in others))
+        raise WrongUse(f"{names} does not go with {ctx.params['what']}.", do=do)
+
+
+def _effector(ctx: click.Context, what: str, seed: int, seconds: float | None, port: int, no_browser: bool) -> None:
     from ..view.web.effector import EffectorLive
     from ..view.web.server import serve
 
     live = EffectorLive(what, seed, seconds)
-    ours = {"what", "seed", "seconds", "port", "no_browser"}
-    given = {p for p in ctx.params if ctx.get_parameter_source(p) is not click.core.ParameterSource.DEFAULT} - ours
-    if given:
-        names = ", ".join(sorted(f"--{'json' if p == 'as_json' else p}" for p in given))
-        raise WrongUse(f"{names} goes with the cursor alone.", do=f"Without a page: bcikit scenario {live.what} --json")
+    _only(ctx, "", f"Without a page: bcikit scenario {live.what} --json")
     serve(live, port, not no_browser, click.echo)
 
 
-def _eeg(what: str, seed: int, lapse: float | None, as_json: bool, record: str | None) -> None:
+def _eeg(ctx: click.Context, what: str, seed: int, lapse: float | None, record: str | None) -> None:
+    """On a page, or headless."""
     import json
 
-    from ..bench.eeg import person
+    from ..bench.eeg import calibrated, person
 
+    if not ctx.params["headless"]:
+        from ..view.web.eeg import EegLive
+        from ..view.web.server import serve
+
+        _only(ctx, "lapse record", f"Without a page: bcikit demo {what} --headless --json")
+        live = EegLive(what, seed, calibrated, lapse, ctx.params["seconds"], record)
+        serve(live, ctx.params["port"], not ctx.params["no_browser"], click.echo)
+        return
+    _only(ctx, "lapse record headless as_json", f"bcikit demo {what} --headless --json")
     for line in person(what, seed, lapse, record=record):
         told = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
-        click.echo(json.dumps(line) if as_json else "   ".join(told))
+        click.echo(json.dumps(line) if ctx.params["as_json"] else "   ".join(told))
 
 
 def _headless(demo: CursorDemo, as_json: bool) -> None:

@@ -12,12 +12,13 @@ into the stream as events; so the recorded board replays to the same bytes throu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..acquire.synthetic import Synthetic
 from ..core.clock import Clock
 from ..core.errors import WrongUse, nearest
 from ..core.loop import Gate, Loop
@@ -27,6 +28,8 @@ from ..decode._model import Model
 from ..decode.map.flashed import Flashed
 from ..decode.map.lookup import Lookup
 from ..decode.map.select import Select
+from ..decode.stopping import bits
+from ..effectors._drawing import Drawing, ball, line, word
 from ..effectors.cursor import Cursor
 from ..effectors.speller import Speller
 from ..preprocess.beside import Beside
@@ -39,6 +42,7 @@ from .cued.p300 import ON_S, SOA_S
 LOOK_S = 0.1  # how often it is looked whether the effector has done something
 HOP_S = 0.25  # between two decisions
 SETTLE_S = 6.0  # filters and windows fill
+CHUNK_S = 0.05  # flashes begin at multiples of it
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,23 @@ class Answer:
 
 @dataclass
 class Asking(Task):
-    """A cued task that goes on when the effector has answered. n: how often something is asked. seed: of its order."""
+    """A cued task that goes on when the effector has answered. n: how often something is asked. seed: of its order. wish:
+    what is asked next, whatever its turn; paused: nothing more is asked for now."""
 
     answers: list[Answer] = field(default_factory=list)
+    wish: str = ""
+    paused: bool = False
 
     calibration: ClassVar[str] = ""  # the cued task that a model for it is trained with
     channels: ClassVar[tuple[str, ...]] = ()  # eight electrodes that suit it
     choices: ClassVar[tuple[str, ...]] = ()
     pause_s: ClassVar[float] = 3.0  # between an answer and the next question
     most_s: ClassVar[float] = 12.0  # for an answer
+
+    def board(self, lapse: float, session: int = 0) -> Synthetic:
+        """A simulated person who does what is asked, but for a share that they miss, in another sitting each."""
+        place: dict[str, Any] = {"channels": self.channels, "script": ("rest",), "truth": False, "chunk": CHUNK_S}
+        return Synthetic(**place, lapse=lapse, seed=self.seed, session=session)
 
     def sink(self) -> Sink:
         """A fresh effector."""
@@ -81,13 +93,20 @@ class Asking(Task):
     def begin(self) -> None:
         """Before something is asked: the effector begins anew."""
 
+    def drawing(self, wanted: str, lit: str) -> Drawing:
+        """The choices as they stand on a screen a metre wide: which is asked for, and which flashes now."""
+        raise NotImplementedError(f"{type(self).__name__} has no drawing()")
+
     def wants(self) -> Iterator[str]:
         rng = np.random.default_rng(self.seed)
         return (str(rng.choice(self.choices)) for _ in range(self.n))
 
     def steps(self) -> Iterator[Step]:
         yield Step(SETTLE_S, "sit still")
-        for wanted in self.wants():
+        for its in self.wants():
+            while self.paused:
+                yield Step(LOOK_S, "paused", "", ("rest",))
+            wanted, self.wish = self.wish or its, ""
             yield Step(self.pause_s, f"next: {wanted}", "", ("rest",))
             self.begin()
             took = 0.0
@@ -104,6 +123,7 @@ class Imagine(Asking):
     """Left or right hand, imagined until a cursor has come so far to that side; it is let go when all that the decoder looks
     at is of that imagery."""
 
+    about = "a hand imagined moves the cursor to that side"
     calibration, channels = "mi", ("C3", "Cz", "C4", "FC1", "FC2", "CP1", "CP2", "FCz")
     choices = ("left", "right")
     pause_s = 2.0
@@ -135,10 +155,17 @@ class Imagine(Asking):
         x = float(self.cursor.place[0])
         return "" if abs(x) < self.there else "right" if x > 0 else "left"
 
+    def drawing(self, wanted: str, lit: str) -> Drawing:
+        sides = {"left": -self.there, "right": self.there}
+        lines = [line("thing" if c == wanted else "place", (x, 0, -0.2), (x, 0, 0.2), width=0.015) for c, x in sides.items()]
+        words = [word("thing" if c == wanted else "place", (1.4 * x, 0, 0), c) for c, x in sides.items()]
+        return Drawing(tuple(lines), (ball("body", (self.cursor.place[0], 0, 0), 0.035),), tuple(words))
+
 
 class Dial(Asking):
     """A lamp among three, looked at until its key is pressed."""
 
+    about = "the lamp looked at presses its key"
     calibration, channels = "ssvep", ("Oz", "O1", "O2", "POz", "PO3", "PO4", "PO7", "PO8")
     choices = ("9 Hz", "12 Hz", "15 Hz")
 
@@ -161,10 +188,16 @@ class Dial(Asking):
         pressed = self.speller.text[self.before :]
         return next((c for c in self.choices if pressed.startswith(c)), "")
 
+    def drawing(self, wanted: str, lit: str) -> Drawing:
+        places = {c: (0.3 * (k - 1), 0, 0) for k, c in enumerate(self.choices)}
+        balls = [ball("thing" if c == wanted else "place", p, 0.1) for c, p in places.items()]
+        return Drawing((), tuple(balls), tuple(word("body", p, c) for c, p in places.items()))
+
 
 class Spell(Asking):
     """The letters of a text, one after the other; all flash in turn, the person counts the one that is wanted."""
 
+    about = "the letter whose flashes are counted is typed"
     calibration, channels = "p300", ("Fz", "Cz", "Pz", "Oz", "P3", "P4", "PO7", "PO8")
     choices = tuple("ABCDEF")
     text: ClassVar[str] = "FEEDABADCAFE"
@@ -202,6 +235,12 @@ class Spell(Asking):
     def given(self) -> str:
         return self.speller.text[self.before :][:1]
 
+    def drawing(self, wanted: str, lit: str) -> Drawing:
+        places = {c: (0.26 * (k % 3 - 1), 0, 0.13 - 0.26 * (k // 3)) for k, c in enumerate(self.choices)}
+        balls = [ball("thing" if c == lit else "place", p, 0.09) for c, p in places.items()]
+        words = [word("body", p, c) for c, p in places.items()]
+        return Drawing((), tuple(balls), (*words, word("body", (0, 0, -0.36), self.speller.text[-24:] + "_")))
+
 
 KINDS: dict[str, type[Asking]] = {"mi": Imagine, "ssvep": Dial, "p300": Spell}
 
@@ -223,6 +262,12 @@ class Asked:
         self.loop = Loop(self.cued, self.line, gate, clock)
         self.loop.add(task.sink())
 
+    @property
+    def opinion(self) -> str:
+        """The place in the line where the probabilities of the choices stand."""
+        names = [stage.part_name() for stage in self.line.stages]
+        return "flashed" if "flashed" in names else names[names.index("select") - 1]
+
     def add(self, sink: Sink, at: str = "board") -> None:
         """A recorder or view beside the effector."""
         self.loop.add(sink, at)
@@ -235,3 +280,16 @@ class Asked:
             told = len(self.task.answers)
             if self.cued.done:
                 self.loop.stop()
+
+
+def scored(answers: Sequence[Answer], choices: int, pause_s: float) -> dict[str, float]:
+    """accuracy (what was not answered in time counts as wrong), seconds_an_answer with the pause before it, and the bits a
+    minute of all that time."""
+    right = float(np.mean([a.given == a.wanted for a in answers]))
+    each = float(np.mean([a.seconds for a in answers])) + pause_s
+    return {
+        "accuracy": right,
+        "unanswered": float(np.mean([not a.given for a in answers])),
+        "seconds_an_answer": each,
+        "bits_per_min": float(bits(right, choices)) * 60 / each,
+    }

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.label import Label
 from ..core.parts import Report
 from ..core.stream import Stream
+from ..ethics.manifest import NOT_MEDICAL
 from ..preprocess._signals import SIGNALS
 from ._braille import bar, trace
 from ._signal import BANDS, Signal
@@ -74,18 +76,15 @@ def frame(f: Facts, look: Look, width: int, height: int, colour: bool = True) ->
 def _head(f: Facts, width: int) -> list[list[Piece]]:
     r, s, stream = f.report, f.report.status, f.stream
     state = s.state
-    whose = "SIMULATED" if stream.label.simulated else ", ".join(sorted(stream.label.subjects))
     clock = f"{int(r.time_s) // 3600:d}:{int(r.time_s) // 60 % 60:02d}:{int(r.time_s) % 60:02d}"
-    first = between(
-        [
-            (" ● ", STATE_STYLE.get(state, "red bold")),
-            (state, STATE_STYLE.get(state, "red bold")),
-            (f"  {shown(stream.name)}", "bold"),
-            (f"  {shown(f.line)}" if f.line else "", "dim"),
-        ],
-        [(f"{shown(whose)}  ", "yellow" if stream.label.simulated else "cyan"), (f"{clock} ", "")],
-        width,
-    )
+    left: list[Piece] = [
+        (" ● ", STATE_STYLE.get(state, "red bold")),
+        (state, STATE_STYLE.get(state, "red bold")),
+        (f"  {shown(stream.name)}", "bold"),
+        (f"  {shown(f.line)}" if f.line else "", "dim"),
+    ]
+    whose = _whose(stream.label, width - sum(cells(text) for text, _ in left) - cells(clock) - 4)
+    first = between(left, [(f"{whose}  ", "yellow" if stream.label.simulated else "cyan"), (f"{clock} ", "")], width)
     age = s.age_s + f.silent_s
     measured = s.rate_hz == s.rate_hz
     off = measured and stream.rate and abs(s.rate_hz / stream.rate - 1) > RATE_OFF
@@ -123,6 +122,15 @@ def _head(f: Facts, width: int) -> list[list[Piece]]:
     elif s.note and s.note != "simulated":
         lines.append([(f" {shown(s.note)}", "yellow")])
     return [*lines, [("─" * width, "dim")]]
+
+
+def _whose(label: Label, room: int) -> str:
+    """Whose data these are, and for what they may be used: as much of it as there is room for."""
+    who = "SIMULATED" if label.simulated else shown(", ".join(sorted(label.subjects)))
+    purposes = "" if label.simulated or not label.purposes else f"for {', '.join(sorted(label.purposes))}"
+    medical = "" if "clinical" in label.purposes else NOT_MEDICAL
+    said = [" ".join(w for w in words if w) for words in ((who, purposes, f"({medical})" * bool(medical)), (who, purposes))]
+    return next((text for text in said if cells(text) <= room), who)
 
 
 def _keys(f: Facts, look: Look, room: int) -> list[Piece]:

@@ -19,7 +19,7 @@ from bcikit.effectors.xdf import Xdf
 from bcikit.ethics.gate import Gate
 from bcikit.evaluate.calibrate import Calibration, taught
 from bcikit.files.read import read
-from bcikit.tasks.asked import KINDS, Answer, Asked, task_of
+from bcikit.tasks.asked import KINDS, Answer, Asked, scored, task_of
 from bcikit.tasks.cued._task import task
 
 FEW = {"mi": 8, "ssvep": 12, "p300": 10}
@@ -93,7 +93,7 @@ def test_a_person_who_is_elsewhere_selects_nothing_by_flicker(model):
 
 
 def test_scores_are_of_all_the_time_and_what_is_not_answered_is_wrong():
-    s = eeg.scored([Answer("A", "A", 4.0)] * 8 + [Answer("A", "B", 4.0), Answer("A", "", 9.0)], 6, 3.0)
+    s = scored([Answer("A", "A", 4.0)] * 8 + [Answer("A", "B", 4.0), Answer("A", "", 9.0)], 6, 3.0)
     assert s["accuracy"] == 0.8 and s["unanswered"] == 0.1 and s["seconds_an_answer"] == pytest.approx(7.5)
     bits = np.log2(6) + 0.8 * np.log2(0.8) + 0.2 * np.log2(0.2 / 5)
     assert s["bits_per_min"] == pytest.approx(8 * bits)

@@ -27,23 +27,26 @@ function heard(f) {
     document.body.classList.toggle("effector", !!f.drawing);
     document.body.classList.toggle("moved", !!f.orders);
     document.body.classList.toggle("brain", !!f.counts);
+    document.body.classList.toggle("scalp", !!f.eeg);
+    scalp.length = marks.length = chances.length = 0;
     buttons();
   }
   frame = f; came = performance.now();
   if (f.held !== held) { held = f.held; buttons(); if (facts && !f.drawing && !f.facts) toldCursor(facts); }
   if (f.hit || f.wrong) flash = { at: came, good: f.hit, where: f.cursor };
   if (f.cursor) keep(trail, f.cursor, TRAIL);
+  if (f.eeg) heardEeg(f);
   if (f.push.length) keep(trace, [f.decoded, f.push], TRACE_S / BIN_S);
   const n = f.counts.length;
   if (n && (!rate || rate.length !== n)) rate = new Float32Array(n);
   for (let i = 0; i < n; i++) rate[i] += 0.04 * ((f.counts.charCodeAt(i) - 48) / BIN_S - rate[i]);
   if (n) keep(raster, f.counts, RASTER_S / BIN_S);
-  if (f.facts) (f.drawing ? toldEffector : toldCursor)(facts = f.facts);
+  if (f.facts) (f.eeg ? toldEeg : f.drawing ? toldEffector : toldCursor)(facts = f.facts);
   const stage = f.done < 1;
   $("progress").hidden = !stage;
   if (stage) {
     $("progress").firstChild.style.width = `${100 * f.done}%`;
-    $("progress").lastChild.textContent = `calibrating: the person ${f.phase === "watch" ? "watches" : "steers"}, ${Math.round(100 * f.done)} %`;
+    $("progress").lastChild.textContent = `calibrating${f.eeg ? "" : `: the person ${f.phase === "watch" ? "watches" : "steers"}`}, ${Math.round(100 * f.done)} %`;
   }
   $("phase").textContent = held ? "paused" : stage ? "calibrating" : driving ? "you drive" : "running";
 }
@@ -132,7 +135,8 @@ function draw(now) {
   if (driving && mouse) drawHand(mouse);
   if (drawn++ % 3 === 0 && frame) {
     if (trace.length) drawAgainst(trace, frame.names || ["x", "y"]);
-    drawRaster(raster);
+    if (frame.counts) drawRaster(raster);
+    if (frame.rate) { drawEeg(frame.names, frame.rate); drawChances(frame.wanted); }
     if (frame.orders) drawOrders(frame.orders);
   }
   if (drawn % 12 === 0 && facts) {

@@ -83,7 +83,8 @@ class CursorLive(Live):
     def last_word(self) -> str:
         f = self._loop.facts() if self._loop else {"correct": 0, "wrong": 0, "bits_per_s": 0.0}
         kept = f" Recorded: {self.demo.record}" if self.demo.record else ""
-        return f"{f['correct']} target{'' if f['correct'] == 1 else 's'} hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
+        s = "" if f["correct"] == 1 else "s"
+        return f"{f['correct']} target{s} hit, {f['wrong']} wrong, {f['bits_per_s']:.2f} bits/s (simulated).{kept}"
 
     def push(self, cursor: np.ndarray) -> tuple[np.ndarray, bool]:
         """Of the hand on the mouse, for a cursor there."""

@@ -63,7 +63,7 @@ function drawScene(d) {
   g.textAlign = "center"; g.textBaseline = "middle";
   for (const [role, point, text] of d.words) {
     const [x, y] = project(point);
-    g.font = `${role === "body" ? 600 : 400} ${Math.round(Math.max(12, w / 38))}px Inter, system-ui, sans-serif`;
+    g.font = `${role === "body" ? 600 : 400} ${Math.round(Math.max(12, w / (text.length > 1 ? 38 : 24)))}px Inter, system-ui, sans-serif`;
     g.fillStyle = role === "place" ? C.dim : role === "body" ? C.text : C[role]; g.fillText(text, x, y);
   }
 }

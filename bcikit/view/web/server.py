@@ -19,7 +19,7 @@ from ...core.errors import WrongUse
 from .live import Live
 
 HERE = Path(__file__).parent
-FILES = {"style.css": "text/css", **dict.fromkeys(("panels.js", "scene.js", "app.js"), "text/javascript")}
+FILES = {"style.css": "text/css", **dict.fromkeys(("panels.js", "scene.js", "eeg.js", "app.js"), "text/javascript")}
 COOKIE = "bcikit"
 BEHIND = 25  # frames that a slow page may be behind before it misses some
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
