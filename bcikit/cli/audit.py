@@ -83,7 +83,7 @@ def show(subject: str | None, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the faults.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def explain(number: int | None, trail: Path | None, faults: int | None, seed: int, as_json: bool) -> None:
-    """Replay the run in which an effector was sent command COMMAND-ID (its index), and name what was responsible for it."""
+    """Say what was responsible for a command. The run in which an effector was sent COMMAND-ID (its index) is replayed."""
     import json
     from dataclasses import asdict
 

@@ -17,8 +17,8 @@ LONG = ("loop", "kinematics", "hand", "eeg", "published")  # not among all
 CERTIFIED_S = 20.0  # each chain of a certificate
 
 
-@click.command()
-@click.argument("what", type=click.Choice((*WHAT, *LONG, "certify", "all")))
+@click.command(epilog=f"WHAT: {', '.join((*WHAT, *LONG))}, certify; all: kernels to gate.")
+@click.argument("what", metavar="WHAT", type=click.Choice((*WHAT, *LONG, "certify", "all")))
 @click.option("--json", "as_json", is_flag=True, help="A JSON line a row; the last line is the summary.")
 @click.option("--channels", default="1024", metavar="N[,N...]", help="Numbers of channels.  [1024]")
 @click.option("--rate", default=30_000.0, metavar="HZ", help="Sampling rate of the simulated array.  [30000]")

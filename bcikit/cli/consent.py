@@ -47,7 +47,7 @@ def grant(
     own: bool,
     passphrase_file: Path | None,
 ) -> None:
-    """Record that SUBJECT allows sinks for a purpose: attested by you, the operator, or signed by SUBJECT."""
+    """Record that SUBJECT allows sinks for a purpose. You, the operator, attest it, or SUBJECT signs."""
     from ..ethics.consent import LEAVING, Consent
 
     consent = Consent()
@@ -66,7 +66,7 @@ def grant(
 @click.option("--guardian", default="", metavar="NAME", help="SUBJECT is a minor, and NAME signs for them.")
 @PASSPHRASE
 def enrol(subject: str, guardian: str, passphrase_file: Path | None) -> None:
-    """Give SUBJECT a passphrase, with which alone what leaves the device can be allowed."""
+    """Give SUBJECT a passphrase of their own. With it alone can be allowed what leaves the device."""
     from ..core.errors import NotConsented
     from ..ethics.consent import Consent
 
@@ -98,7 +98,7 @@ def show(subject: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("subject")
 def receipt(subject: str) -> None:
-    """Print SUBJECT's receipts, one JSON text each (ISO/IEC TS 27560 field names), to keep somewhere else."""
+    """Print SUBJECT's receipts, to keep elsewhere. One JSON text each, with the field names of ISO/IEC TS 27560."""
     from ..ethics.consent import Consent
 
     consent = Consent()

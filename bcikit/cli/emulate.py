@@ -108,7 +108,7 @@ def cyton(seconds: float | None, off: bool, **settings: Any) -> None:
 @_resistance
 @_link
 def ganglion(seconds: float | None, **settings: Any) -> None:
-    """An OpenBCI Ganglion behind its BLED112 dongle, on a pseudo-terminal."""
+    """An OpenBCI Ganglion and its dongle, on a pseudo-terminal. The dongle is a BLED112."""
     from bcikit.acquire.emulate.ganglion import Ganglion
 
     _run(Ganglion(**settings), seconds)

@@ -17,9 +17,10 @@ GROUP = "Decode"
 @click.option(
     "--decoder",
     "decoders",
-    required=True,
+    default="default",
+    show_default=True,
     metavar="NAME[,NAME...]",
-    help="default, a decoder, an estimator or a model folder.",
+    help="A decoder, an estimator or a model folder.",
 )
 @click.option(
     "--protocol",

@@ -10,7 +10,7 @@ GROUP = "Devices"
 
 
 @click.command()
-@click.argument("act", type=click.Choice(("check", "sign")))
+@click.argument("act", metavar="check|sign", type=click.Choice(("check", "sign")))
 @click.argument("file", type=click.Path(path_type=Path))
 def command(act: str, file: Path) -> None:
     """Check what a device may do near a person, or sign it as it stands: unsigned, or edited later, it is refused."""

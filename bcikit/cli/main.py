@@ -124,7 +124,7 @@ def _told(error: Exception) -> int:
         _say(str(error))
         return error.exit_code
     if isinstance(error, click.ClickException):
-        _say(error.format_message())
+        _say(_which(error) or error.format_message())
         if isinstance(error, click.UsageError) and error.ctx and "--help" not in error.message:
             _say(f"{error.ctx.command_path} --help shows how it is used.")
         return 2
@@ -133,6 +133,16 @@ def _told(error: Exception) -> int:
         return 4
     _say(f"{type(error).__name__}: {error}\n{REPORT}")
     return 1
+
+
+def _which(error: click.ClickException) -> str:
+    """Where a command has no part of that name: which it has."""
+    if not isinstance(error, click.UsageError) or error.ctx is None or not error.message.startswith("No such command"):
+        return ""
+    parts = list(error.ctx.command.commands) if isinstance(error.ctx.command, click.Group) else []
+    name = error.message.split("'")[1]
+    hint = nearest(name, parts) or f"It has {', '.join(parts)}."
+    return f"{error.ctx.command_path} has no {name!r}. {hint}"
 
 
 def _say(text: str) -> None:

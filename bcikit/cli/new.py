@@ -17,7 +17,7 @@ def command() -> None:
 @command.command()
 @click.argument("path", default="session.toml", type=click.Path(readable=False, path_type=Path))
 def session(path: Path) -> None:
-    """Write an annotated session file (session.toml, unless PATH says otherwise). It runs as it is, with no hardware."""
+    """Write an annotated session file. It runs as it is, with no hardware. PATH is session.toml where it is left out."""
     from ..core.errors import FileTrouble
     from ._session import template
 

@@ -77,7 +77,7 @@ def show(subject: str) -> None:
 @click.option("--purpose", default="research", show_default=True)
 @click.option("--level", default="RAW", show_default=True, help="How raw they are.")
 def explain(subject: str, sink: str, purpose: str, level: str) -> int:
-    """Would the Gate allow it now, and why? Asking is written into the audit."""
+    """Say whether the Gate would allow it now, and why. Asking is written into the audit."""
     from dataclasses import replace
 
     from ..core.errors import NotConsented, WrongUse, nearest
@@ -102,7 +102,7 @@ def explain(subject: str, sink: str, purpose: str, level: str) -> int:
 @command.command()
 @FILE
 def classify(path: Path) -> None:
-    """The class of the use that a policy's [manifest] declares, and what it obliges to. It is believed, not checked."""
+    """Name the class of the use, and its obligations. A policy's [manifest] declares it, and is believed, not checked."""
     from ..ethics.manifest import OBLIGATIONS
     from ..ethics.manifest import classify as class_of
     from ..ethics.redlines import RED_LINES

@@ -95,10 +95,13 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+NOT_MEDICAL = "not for medical purposes"
+
+
 def use(label: Label) -> str:
     """For what data with this label may be used, in words: it stands on every decision that goes out, model and report."""
     may = "a simulation" if label.simulated else f"for {', '.join(sorted(label.purposes))}" if label.purposes else ""
-    medical = "" if "clinical" in label.purposes else "not for medical purposes"
+    medical = "" if "clinical" in label.purposes else NOT_MEDICAL
     return "; ".join(said for said in (may, medical) if said)
 
 

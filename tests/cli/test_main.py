@@ -70,6 +70,8 @@ def test_version(capfd):
     "args, said",
     [
         (["strem"], "Did you mean 'stream'?"),
+        (["emulate", "cytn"], "bcikit emulate has no 'cytn'. Did you mean 'cyton'?"),
+        (["datasets", "nosuch"], "It has show, get, check."),
         (["stream"], "Missing option '--board'"),
         (["stream", "--board", "nope"], "no board called 'nope'"),
         (["stream", "--board", "sythetic"], "Did you mean 'synthetic'?"),

@@ -49,6 +49,19 @@ def many(n, seconds=3.0):
     return recording(s, x)
 
 
+def test_for_what_the_data_may_be_used_stands_where_there_is_room():
+    person = noise(2.0)
+    label = Label(subjects=frozenset({"S1"}), purposes=frozenset({"research"}))
+    f = facts(replace(person, stream=person.stream.but(label=label)))
+    heads = {width: text(f, width=width).split("\n")[0] for width in (110, 80, 62)}
+    assert "S1 for research (not for medical purposes)" in heads[110]
+    assert "S1 for research" in heads[80] and "medical" not in heads[80]
+    assert "S1" in heads[62] and "research" not in heads[62]
+    clinic = replace(label, purposes=frozenset({"clinical"}))
+    assert "S1 for clinical  0:" in text(facts(replace(person, stream=person.stream.but(label=clinic))))
+    assert "SIMULATED (not for medical purposes)" in text(facts())
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     width=st.integers(1, 200), height=st.integers(1, 60), n=st.sampled_from([1, 2, 7, 64, 300]), table=st.booleans(),
