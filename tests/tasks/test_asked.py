@@ -111,6 +111,6 @@ def test_the_command_tells_each_answer_and_the_scores(capsys, monkeypatch):
     lines = [json.loads(line) for line in told[0].splitlines()]
     assert told[0] == told[1] and len(lines) == 3 and all(line["simulated"] for line in lines)
     assert lines[-1]["lapse"] == 0.5 and {"accuracy", "bits_per_min"} <= set(lines[-1])
-    assert main(["demo", "mi"]) == 2 and "--headless" in capsys.readouterr().err
+    assert main(["demo", "mi", "--json"]) == 2 and "--headless" in capsys.readouterr().err
     with pytest.raises(WrongUse, match="ssvep"):
         task_of("sssvep")
