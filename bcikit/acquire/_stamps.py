@@ -13,6 +13,7 @@ DRIFT = 1e-4  # of a device's clock, at most
 STEADY_S = 1.0  # of such stamps before one missing from the grid is a lost sample
 AHEAD_S = 0.05  # a stamp so far in the future is wrong
 ASTRAY_S = 0.25  # so far before its sample's time, too
+NO_TIME_S = 1e10  # so far from now it is no time at all: centuries
 ASTRAY_LASTS_S = 1.0  # then the sender's clock has been set anew
 LASTS_S = 0.2  # jittered stamps: all late for so long, so much is lost
 SILENCE_S = 0.05  # of a silence no more counts for that: what was held back comes all at once and late
@@ -59,6 +60,7 @@ class Stamps:
         """Index of each sample. stamps (n,): seconds of the sender's clock, in order of arrival; shift: seconds to add
         for the clock of `now`."""
         n = len(stamps)
+        stamps = np.where(np.abs(stamps + shift - now) < NO_TIME_S, stamps, np.nan)
         times = stamps + shift
         apart = np.diff(stamps, prepend=self._stamp)  # nan at a beginning
         self._recent.extend(apart[-64:])
@@ -85,7 +87,8 @@ class Stamps:
         self._steady = n - 1 - int(left[-1]) if len(left) else self._steady + n
         if len(left) or self._origin is None:
             begin = int(left[-1]) if len(left) else 0
-            self._origin, self._whole = float(stamps[begin]), int(whole[begin + 1 :].sum())
+            self._origin = float(stamps[begin]) if np.isfinite(stamps[begin]) else None
+            self._whole = int(whole[begin + 1 :].sum())
         else:
             self._whole += int(whole.sum())
         self._follow(index, times, now)
@@ -121,11 +124,12 @@ class Stamps:
 
     def _follow(self, index: np.ndarray, times: np.ndarray, now: float) -> None:
         """Let the clock know of the least late of these samples; of stamps that cannot be right, only if they last."""
+        known = np.isfinite(times)
         if self.clock.newest is None:
-            late = times - times[-1] + (index[-1] - index) / self.clock.nominal_hz
+            late = times - (times[known][-1] if known.any() else np.nan) + (index[-1] - index) / self.clock.nominal_hz
         else:
             late = times - self._due(index)
-        good = np.isfinite(times) & (late > -ASTRAY_S) & (times <= now + AHEAD_S + max(self._lead, 0.0))
+        good = known & (late > -ASTRAY_S) & (times <= now + AHEAD_S + max(self._lead, 0.0))
         self.odd += int((~good).sum())
         if good.any():
             self._astray = None
@@ -133,7 +137,7 @@ class Stamps:
             self.clock.update(int(index[best]), float(times[best]))
             return
         self._astray = now if self._astray is None else self._astray
-        if now - self._astray >= ASTRAY_LASTS_S:
+        if now - self._astray >= ASTRAY_LASTS_S and known[-1]:
             self._astray = None
             self.clock = SampleClock(self.clock.nominal_hz)
             self.clock.update(int(index[-1]), float(times[-1]))

@@ -14,7 +14,8 @@ class BciError(Exception):
 
     def __init__(self, what: str, why: str = "", do: str = "") -> None:
         self.what, self.why, self.do = what, why, do
-        super().__init__("\n".join(line for line in (what, why, do) if line))
+        said = "\n".join(line for line in (what, why, do) if line)
+        super().__init__("".join(c if c.isprintable() or c == "\n" else "·" for c in said))  # names come from files
 
 
 class WrongUse(BciError):

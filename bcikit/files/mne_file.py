@@ -13,6 +13,7 @@ import numpy as np
 from ..core.errors import FileTrouble, WrongUse
 from ..core.stream import Channel, Event, Recording, Stream
 from ._contents import runs, unique
+from ._matlab import sound
 from .montage import position
 
 MICRO = 1e6  # MNE gives volts
@@ -39,10 +40,9 @@ def read(path: str | Path, bits: int | None = None) -> Recording:
     raw = _opened(path, bits, notes)
     with _quiet(notes):
         try:
-            data = raw.get_data().T
+            data, kinds = raw.get_data().T, raw.get_channel_types()
         except Exception as error:
             raise _trouble(path, error) from None
-        kinds = raw.get_channel_types()
     rate = float(raw.info["sfreq"])
     original = getattr(raw, "_orig_units", None) or {}
     channels = []
@@ -91,6 +91,8 @@ def _opened(path: Path, bits: int | None, notes: list[str]) -> Any:
         raise FileTrouble(
             f"{path} is not the file to read.", f"{header.name} beside it says what it holds.", f"Read {header}"
         )
+    if path.suffix.lower() == ".set":
+        sound(path)  # MNE reads it by SciPy (decision 004)
     with _quiet(notes):
         import mne
 

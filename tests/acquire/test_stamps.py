@@ -99,7 +99,7 @@ def test_a_loss_behind_jitter_is_found_within_half_a_second(missing):
     assert abs(axis.lost - missing) <= 3 and abs(index[-1] - taken[-1]) <= 3
 
 
-@pytest.mark.parametrize("wrong", [-3.0, 40.0, np.nan])
+@pytest.mark.parametrize("wrong", [-3.0, 40.0, np.nan, np.inf, -1e300])
 def test_one_wrong_stamp_moves_nothing(wrong):
     stamps = 1000 + np.arange(3000) / 250
     true = stamps.copy()
@@ -107,6 +107,27 @@ def test_one_wrong_stamp_moves_nothing(wrong):
     index, axis = feed(stamps, true, [5] * 600)
     assert np.array_equal(index, np.arange(3000)) and axis.lost == 0 and axis.odd > 0
     assert axis.clock.time_of(2999) == pytest.approx(true[-1], abs=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), rate=st.sampled_from([1.0, 10.0, 250.0, 30_000.0]))
+def test_whatever_stamps_a_sender_writes_indices_go_forward_and_times_stay_numbers(seed, rate):
+    rng, axis, now, taken, end = np.random.default_rng(seed), Stamps(rate), 1000.0, 0, 0
+    for _ in range(60):
+        n = int(rng.integers(1, 30))
+        stamps = 1000 + np.arange(taken, taken + n) / rate
+        taken += n + int(rng.integers(5000)) * (rng.random() < 0.1)
+        if rng.random() < 0.3:
+            stamps[rng.integers(n)] = rng.choice([np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, 1e9, 1e15])
+        if rng.random() < 0.05:
+            stamps += rng.choice([-1e6, 1e6, 1e12])
+        if rng.random() < 0.03:
+            axis.resume()
+        now = max(now, 1000 + taken / rate) + rng.exponential(0.02)
+        index = axis.place(stamps, 0.0, now)
+        assert index[0] >= end and (np.diff(index) >= 1).all()
+        end = index[-1] + 1
+        assert axis.clock.newest is None or np.isfinite([axis.clock.time_of(end), axis.clock.uncertainty_s]).all()
 
 
 def test_a_repeated_stamp_on_a_grid_is_counted():

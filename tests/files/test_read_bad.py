@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 
+import mne
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import savemat
 
 from bcikit.core.errors import BciError, FileTrouble
 from bcikit.files.read import read
@@ -117,6 +119,50 @@ def test_cells_that_are_no_numbers_are_nan_and_counted(tmp_path):
     assert r.data[13, 0] == 1.5 and np.isnan(r.data[13, 1:]).all()
     assert np.isfinite(np.delete(r.data, [10, 11, 12, 13], axis=0)).all()
     assert any("4 rows hold cells that are no numbers" in n for n in r.info["notes"])
+
+
+def test_a_damaged_file_of_eeglab_never_reaches_scipy(tmp_path, monkeypatch):
+    """Some damaged bytes end SciPy's process, and MNE reads these files by it."""
+    reached = []
+
+    def read_raw(path, **_):
+        reached.append(path.name)
+        raise ValueError("so far")
+
+    monkeypatch.setattr(mne.io, "read_raw", read_raw)
+    savemat(tmp_path / "good.set", {"EEG": {"srate": 250.0, "data": np.zeros((2, 100), np.float32)}})
+    raw = bytearray((tmp_path / "good.set").read_bytes())
+    at = raw.index((800).to_bytes(4, "little"), 128)  # the size of the data
+    raw[at + 2] = 255
+    (tmp_path / "bad.set").write_bytes(raw)
+    with pytest.raises(FileTrouble, match="cut or damaged"):
+        read(tmp_path / "bad.set")
+    assert not reached
+    with pytest.raises(FileTrouble, match="so far"):
+        read(tmp_path / "good.set")
+    assert reached == ["good.set"]
+
+
+def made_numbers(folder):
+    x = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
+    np.save(folder / "a.npy", x)
+    np.savez_compressed(folder / "a.npz", x=x, rate=250.0)
+    np.savez(folder / "b.npz", x=x, rate=250.0)
+    return [(folder / name).read_bytes() for name in ("a.npy", "a.npz", "b.npz")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2), st.floats(0, 1), st.binary(min_size=1, max_size=4), st.booleans())
+def test_a_file_of_numpy_with_any_bytes_wrong_is_read_or_refused(tmp_path_factory, which, place, bytes_, cut):
+    folder = tmp_path_factory.getbasetemp()
+    raw = made_numbers(folder)[which]
+    at = int(place**3 * len(raw))  # its head more often
+    path = folder / f"wrong.{'npz' if which else 'npy'}"
+    path.write_bytes(raw[:at] + bytes_ + (b"" if cut else raw[at + len(bytes_) :]))
+    try:
+        read(path, rate=250.0)
+    except BciError as error:
+        assert len(str(error).splitlines()) <= 3
 
 
 @settings(max_examples=150, deadline=None)
