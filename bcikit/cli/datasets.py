@@ -92,19 +92,30 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @command.command()
-@click.argument("name")
-@click.option("--root", metavar="FOLDER", help="Where its files lie.")
+@click.argument("name", required=False)
+@click.option("--root", metavar="FOLDER", help="Where its files lie; without NAME, the folders of data sets.")
 @click.pass_context
-def check(ctx: click.Context, name: str, root: str | None) -> None:
-    """Whether the files of NAME are here and are the right ones; exit code 1 where not."""
+def check(ctx: click.Context, name: str | None, root: str | None) -> None:
+    """Whether the files of NAME, or of every data set that is here, are the right ones; exit code 1 where not."""
+    from pathlib import Path
+
+    from ..ethics.home import home
     from ..evaluate.data import card
     from ..evaluate.fetch import check as checked
+    from ..files.cards import cards
 
-    its = card(name)
-    found = checked(its, root)
-    for file, state in found.items():
-        click.echo(f"{state:8} {file}")
-    if not found:
-        click.echo(f"The card of {its.name} knows no checksums, so nothing was checked.", err=True)
-    if any(state != "right" for state in found.values()):
+    above = Path(root).expanduser() if root else home() / "data"
+    names = [name] if name else [n for n in cards() if (above / n).is_dir()]
+    if not names:
+        click.echo(f"No data set lies in {above}. Fetch one:  bcikit datasets get NAME", err=True)
+    wrong = False
+    for each in names:
+        its = card(each)
+        found = checked(its, root if name else above / each)
+        for file, state in found.items():
+            click.echo(f"{state:8} {file if name else f'{each}/{file}'}")
+        if not found:
+            click.echo(f"The card of {its.name} knows no checksums, so nothing was checked.", err=True)
+        wrong = wrong or any(state != "right" for state in found.values())
+    if wrong:
         ctx.exit(1)

@@ -12,6 +12,7 @@ rest: labels, checks, scikit-learn's methods, saving, and that `predict_proba` i
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -90,7 +91,9 @@ class Decoder(Stage):
         self.classes_, self.shape_ = classes, X.shape[1:]
         self.rate_ = float(stream.rate) if stream else None
         self.names_ = stream.names if stream else ()
-        self.learn(X, np.searchsorted(classes, y), groups)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of few trials and convergence: the score tells
+            self.learn(X, np.searchsorted(classes, y), groups)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

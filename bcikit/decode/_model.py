@@ -47,14 +47,14 @@ class Model:
             raise WrongUse(
                 f"This model was trained at {rate:g} Hz; {s.name} gives {s.rate:g} Hz.",
                 "Its filters and windows are made for that rate.",
-                "Use a board or a setting of that rate, or train a model at this one.",
+                f"Use a board of that rate, put --stage resample:rate={rate:g} before it, or train a model at this one.",
             )
         missing = [c["name"] for c in self.about["channels"] if c["name"] not in s.names]
         if missing:
             raise WrongUse(
                 f"This model needs the channels {', '.join(missing[:12])}{' ...' if len(missing) > 12 else ''}.",
                 f"{s.name} has {', '.join(s.names[:16])}{' ...' if len(s.names) > 16 else ''}.",
-                "Name the board's electrodes as they are placed (channels=...), or train with these.",
+                f"Say which of these sit there: --stage rename:channels={s.names[0]}:{missing[0]}+..., or train with these.",
             )
 
     def live(self, every: float | None = None) -> list[Stage]:
@@ -118,6 +118,12 @@ def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[
     except OSError as error:
         raise FileTrouble(f"The model cannot be written to {folder}.", f"{error.strerror}.") from None
     return folder
+
+
+def note(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write into a model's folder how good it is."""
+    said = {**json.loads((folder / SAID).read_text(encoding="utf-8")), "metrics": metrics}
+    (folder / SAID).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load(folder: str | Path) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -78,9 +77,7 @@ class Recentred(Decoder):
         """(trials, channels, channels) -> (classes, features) weights, (classes,) biases of logistic regression."""
         from sklearn.linear_model import LogisticRegression
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # convergence: the score tells
-            return linear(LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y))
+        return linear(LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y))
 
     def prepare(self, s: Stream) -> None:
         self._mean, self._count = self.center_.copy(), self.worth_

@@ -116,7 +116,7 @@ def call(text: str) -> tuple[str, dict[str, Any]]:
     """`Name(setting=value,...)` -> its name and settings; values as Python writes them, or bare texts. Raises WrongUse."""
     found = re.fullmatch(r"\s*([\w:]+)\s*(?:\((.*)\))?\s*", text)
     if not found:
-        raise WrongUse(f"{text!r} names nothing that learns.", do="Write it as pyriemann:MDM or sklearn:SVC(C=0.5).")
+        raise WrongUse(f"{text!r} names no estimator.", do="Write it as pyriemann:MDM or sklearn:SVC(C=0.5).")
     settings: dict[str, Any] = {}
     for item in filter(None, (found[2] or "").split(",")):
         key, _, value = (part.strip() for part in item.partition("="))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -39,9 +38,7 @@ class Tangent(Decoder):
 
         square(X, self)
         _, self.white_, logs = riemann.centred(X)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # convergence: the score tells
-            self.weights_, self.bias_ = linear(LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y))
+        self.weights_, self.bias_ = linear(LogisticRegression(C=self.strength).fit(riemann.vectors(logs), y))
 
     def decide(self, x: np.ndarray) -> np.ndarray:
         return self.probabilities(x[None])[0]

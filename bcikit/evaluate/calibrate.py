@@ -25,7 +25,7 @@ from ..tasks.cued._board import TERMINAL_S, Cued, Show
 from ..tasks.cued._task import Task
 from .evaluate import evaluate
 from .report import write
-from .train import train
+from .train import scored, train
 
 LOOK_S = 4.0  # the signal is looked at for so long before the task begins
 RECORDING = "recording.xdf"
@@ -56,6 +56,7 @@ def calibrate(c: Calibration) -> dict[str, Any]:
     Raises WrongUse, FileTrouble, DeviceTrouble (bad signals, unless `anyway`), NotConsented."""
     folder, card, model, about = taught(c)
     result = evaluate(str(card), folder, [c.decoder or c.task.decoder], "within", use_cache=False)
+    scored(model, result)
     report = write(result, folder / "report", str(card), folder)
     trials = {"trials": about["trials"], "labels": about["labels"]}
     return {"model": str(model), "report": str(report), "recording": str(folder / RECORDING), **trials, **result}

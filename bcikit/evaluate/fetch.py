@@ -90,6 +90,7 @@ def fetch(url: str, path: Path, facts: Mapping[str, str], progress: Callable[[st
     tries = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        came = False
         while True:
             before = part.stat().st_size if part.exists() else 0
             why = "The connection was closed."
@@ -103,9 +104,11 @@ def fetch(url: str, path: Path, facts: Mapping[str, str], progress: Callable[[st
                         f"{url} is not to be had ({error.code}).", "It was moved or taken down.", "See the card's source."
                     ) from None
                 why = f"{getattr(error, 'reason', None) or error}."
-            tries = tries + 1 if not part.exists() or part.stat().st_size == before else 0
+            more = part.exists() and part.stat().st_size != before
+            came, tries = came or more, 0 if more else tries + 1
             if tries >= TRIES:
-                raise FileTrouble(f"{url} was cut off again and again.", why, "Ask again later; it goes on where it was.")
+                what = "was cut off again and again" if came else "cannot be reached"
+                raise FileTrouble(f"{url} {what}.", why, "Ask again later; it goes on where it was.")
             WALL.sleep_until(WALL.now() + PAUSE_S * 2**tries)
         if not right(part, facts):
             part.unlink()

@@ -49,8 +49,8 @@ def pictures(data: str, root: Any, subjects: Sequence[str]) -> Iterator[tuple[An
             yield _waves(who, *seen), f"{who}: {what}"
         elif seen is not None:
             what = (
-                "power against the second before the cue (dB), at the two channels where the classes differ most. The lines"
-                " are the begin and the end of the window that is decoded."
+                "power against the second before the cue (dB), at the two channels where the classes differ most."
+                " Between the lines is what is decoded."
             )
             yield _rhythms(who, *seen), f"{who}: {what}"
 
@@ -160,16 +160,16 @@ def _rhythms(who: str, X: np.ndarray, y: np.ndarray, s: Any, t: np.ndarray, wind
 
     size = max(round(0.5 * s.rate), 16)
     sft = ShortTimeFFT(hann(size, sym=False), hop=max(size // 8, 1), fs=s.rate, mfft=2 * size)
-    inside = slice(sft.lower_border_end[1], sft.upper_border_begin(X.shape[2])[1])
+    inside = slice(sft.lower_border_end[1] - sft.p_min, sft.upper_border_begin(X.shape[2])[1] - sft.p_min)
     when = t[0] + sft.t(X.shape[2])[inside]
     which = (sft.f >= 3) & (sft.f <= min(TOP_HZ, 0.45 * s.rate))
-    every = _power(sft, X)[..., which, inside]
-    power = {str(c): every[y == c].mean(axis=0) for c in np.unique(y)}
+    every = 10 * np.log10(np.maximum(_power(sft, X)[..., which, inside], 1e-12))
+    power = {str(c): every[y == c].mean(axis=0) for c in np.unique(y)}  # of dB: a blink is one trial of many
     quiet = (when < 0) if (when < 0).any() else when < when[0] + 0.3
     rest = np.mean([p[..., quiet].mean(axis=-1) for p in power.values()], axis=0)[..., None]
-    change = {c: 10 * np.log10(np.maximum(p, 1e-12) / np.maximum(rest, 1e-12)) for c, p in power.items()}
-    decoded = every[..., (when >= window[0]) & (when <= window[1])].mean(axis=-1)
-    rows = _strongest(np.log(np.maximum(decoded, 1e-12)), y)
+    change = {c: p - rest for c, p in power.items()}
+    rows = _strongest(every[..., (when >= window[0]) & (when <= window[1])].mean(axis=-1), y)
+    most = max(float(np.percentile([np.abs(its[rows]) for its in change.values()], 98)), 1.0)
     figure, axes = plt.subplots(
         len(rows),
         len(change),
@@ -181,10 +181,11 @@ def _rhythms(who: str, X: np.ndarray, y: np.ndarray, s: Any, t: np.ndarray, wind
     )
     for row, channel in zip(axes, rows, strict=True):
         for axis, (c, its) in zip(row, change.items(), strict=True):
-            mesh = axis.pcolormesh(when, sft.f[which], its[channel], cmap="RdBu_r", vmin=-4, vmax=4, shading="gouraud")
+            mesh = axis.pcolormesh(when, sft.f[which], its[channel], cmap="RdBu_r", vmin=-most, vmax=most, shading="gouraud")
             for edge in (0.0, *window):
                 axis.axvline(edge, color="#1b1f24", lw=1, ls=":" if edge == 0 else "-")
             axis.set_title(f"{c}, {s.names[channel]}", fontsize=9)
+            axis.set_xlim(when[0], when[-1])
         row[0].set_ylabel("Hz")
     for axis in axes[-1]:
         axis.set_xlabel("s after the cue")

@@ -26,7 +26,12 @@ p.dim, td.dim, figcaption { color: var(--dim); } .bad { color: var(--bad); font-
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
-figure { margin: 1.2rem 0; } img { max-width: 100%; background: #fff; border-radius: 6px; }
+figure { margin: 1.2rem 0; } img { max-width: 100%; border-radius: 6px; }
+.row { display: flex; flex-wrap: wrap; gap: 0 2.2rem; align-items: flex-start; } .row figure { flex: 1 1 16rem; }
+.card { flex: 0 1 17rem; border-left: 3px solid #2f6f9f; padding: .1rem 0 .1rem 1rem; margin: .4rem 0; }
+.card b { display: block; font-size: 2.3rem; line-height: 1.15; font-weight: 600; }
+.card span { color: var(--dim); font-size: .9rem; }
+@media (prefers-color-scheme: dark) { img { background: #fff; padding: .4rem; } }
 """
 BLUE, GREY, RED = "#2f6f9f", "#a9b4c0", "#b3261e"
 
@@ -40,26 +45,19 @@ def write(result: Mapping[str, Any], folder: str | Path, data: str = "", root: s
         raise WrongUse("A report with pictures needs matplotlib.", do="pip install 'bcikit[docs]'") from error
     matplotlib.use("Agg")
     place = Path(folder).expanduser() / "index.html"
-    parts = [_head(result), _scores(result)]
+    parts = [_head(result), _cards(result), _scores(result)]
     for name, forms in result["decoders"].items():
-        parts.append(f"<h2>{html.escape(name)}</h2>")
-        parts.append(
-            _figure(
-                _people(forms, result["metric"]),
-                "Each person, offline (grey) and causal (blue); the dashed line is what shuffled labels reach in 95 of 100.",
-            )
-        )
-        parts.append(
-            _figure(
-                _confusion(forms["causal"]),
-                "What was meant (rows) and what was decoded (columns), causal; share of the row, and trials.",
-            )
-        )
-        if "answered" in forms["causal"]:
-            parts.append(_withheld(forms["causal"]))
+        parts.append(f"<h2>{html.escape(name)}</h2><div class='row'>")
+        said = "Each person, offline (grey) and causal (blue); the dashed line is what shuffled labels reach in 95 of 100."
+        parts.append(_figure(_people(forms, result["metric"]), said))
+        said = "What was meant (rows) and what was decoded (columns), causal; share of the row, and trials."
+        parts.append(_figure(_confusion(forms["causal"]), said))
         if curve := forms.get("curve"):
             said = "The causal score when only the first trials train, with its interval: would more training help?"
             parts.append(_figure(_learning(curve, forms["causal"]["chance"]["mean"], result["metric"]), said))
+        parts.append("</div>")
+        if "answered" in forms["causal"]:
+            parts.append(_withheld(forms["causal"]))
         if "minutes" in forms["causal"]:
             parts.append(_continuous(forms))
     if result["compared"]:
@@ -88,6 +86,19 @@ def _head(result: Mapping[str, Any]) -> str:
         " score: filters that look both ways, trials shuffled where papers shuffle them. Intervals are 95 %."
         f" For research; not for medical purposes.{told}</p>" + (f"<p class='bad'>{said}</p>" if leaky else "")
     )
+
+
+def _cards(result: Mapping[str, Any]) -> str:
+    """What a person wants to know first: how good each decoder is live."""
+    cards = []
+    for name, forms in result["decoders"].items():
+        s = forms["causal"]
+        cards.append(
+            f"<div class='card'>{html.escape(name)}<b>{s['mean']:.3f}</b><span>{html.escape(result['metric'])}, causal<br>"
+            f"{s['ci'][0]:.3f} to {s['ci'][1]:.3f}; chance {s['chance']['mean']:.3f}; offline {forms['offline']['mean']:.3f}"
+            "</span></div>"
+        )
+    return f"<div class='row'>{''.join(cards)}</div>"
 
 
 def _scores(result: Mapping[str, Any]) -> str:
@@ -142,7 +153,7 @@ def _continuous(forms: Mapping[str, Any]) -> str:
 def _learning(curve: Sequence[Mapping[str, Any]], chance: float, metric: str) -> Any:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(5.2, 2.8))
+    figure, axes = plt.subplots(figsize=(4.2, 2.8))
     n = [c["trials"] for c in curve]
     axes.fill_between(n, [c["ci"][0] for c in curve], [c["ci"][1] for c in curve], color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(n, [c["mean"] for c in curve], color=BLUE, lw=2, marker="o", ms=5)
@@ -168,7 +179,7 @@ def _figure(figure: Any, caption: str) -> str:
     import matplotlib.pyplot as plt
 
     kept = io.BytesIO()
-    figure.savefig(kept, format="png", dpi=130, bbox_inches="tight")
+    figure.savefig(kept, format="png", dpi=130, bbox_inches="tight", transparent=True)
     plt.close(figure)
     picture = base64.b64encode(kept.getvalue()).decode()
     said = html.escape(caption)
@@ -180,7 +191,7 @@ def _people(forms: Mapping[str, Any], metric: str) -> Any:
 
     causal, offline = forms["causal"], forms["offline"]
     who = sorted(causal["per_subject"], key=lambda k: causal["per_subject"][k])
-    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.34 * len(who)))
+    figure, axes = plt.subplots(figsize=(4.2, 0.9 + 0.34 * len(who)))
     for i, name in enumerate(who):
         a, b = offline["per_subject"].get(name, np.nan), causal["per_subject"][name]
         axes.plot([a, b], [i, i], color=GREY, lw=2, zorder=1)

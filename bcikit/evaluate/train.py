@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..decode._model import save
+from ..decode._model import note, save
 from ..ethics.gate import Gate
 from ._line import cut_causal, line
 from .continuous import Rested
 from .data import trials
 from .protocols import fit, some
+
+METRICS = ("mean", "ci", "per_subject", "chance", "p", "trials")  # of a summary, kept with a model
 
 
 def train(
@@ -65,3 +67,11 @@ def train(
         "metrics": {},
     }
     return save(out, whole, entered, about), about
+
+
+def scored(model: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """How good a model's decoder is, causally, by what `evaluate` said of it: kept in its folder."""
+    (forms,) = result["decoders"].values()
+    metrics = {"protocol": result["protocol"], "metric": result["metric"], **{k: forms["causal"][k] for k in METRICS}}
+    note(model, metrics)
+    return metrics

@@ -56,6 +56,7 @@ class Facts:
     bands: np.ndarray | None
     said: str = ""
     keys: bool = True
+    nominal_hz: float | None = None  # of the board, where that is another stream
 
 
 def frame(f: Facts, look: Look, width: int, height: int, colour: bool = True) -> list[str]:
@@ -87,11 +88,12 @@ def _head(f: Facts, width: int) -> list[list[Piece]]:
     first = between(left, [(f"{whose}  ", "yellow" if stream.label.simulated else "cyan"), (f"{clock} ", "")], width)
     age = s.age_s + f.silent_s
     measured = s.rate_hz == s.rate_hz
-    off = measured and stream.rate and abs(s.rate_hz / stream.rate - 1) > RATE_OFF
+    nominal = stream.rate if f.nominal_hz is None else f.nominal_hz
+    off = measured and nominal and abs(s.rate_hz / nominal - 1) > RATE_OFF
     p50, p99 = r.latency_ms
     second: list[Piece] = [
         (f" {s.rate_hz:.1f}" if measured else " –", "yellow bold" if off else "bold"),
-        (f" of {stream.rate:g} Hz" if stream.rate else " Hz, irregular", "dim"),
+        (f" of {nominal:g} Hz" if nominal else " Hz, irregular", "dim"),
         ("   lost ", "dim"),
         (str(s.lost), "red bold" if s.lost else "bold"),
         ("   age ", "dim"),

@@ -49,6 +49,11 @@ class View(Sink):
         notes = [n for n in (r.status.note, *self.stream.info.get("notes", ())) if n]
         return replace(r, status=replace(r.status, note="; ".join(dict.fromkeys(notes))))
 
+    @property
+    def nominal_hz(self) -> float:
+        """The rate that the board states, which what is measured is held against."""
+        return (self.watch.signal if self.watch is not None and hasattr(self.watch, "signal") else self.signal).stream.rate
+
     def quality(self) -> list[str]:
         """A word for each channel: judged on the board's channel of that name, where there is one, else on what is here."""
         here = judged(self.signal)

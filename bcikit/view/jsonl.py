@@ -70,7 +70,7 @@ class Jsonl(View):
             "time_s": _number(r.time_s),
             "state": s.state,
             "rate_hz": _number(s.rate_hz),
-            "rate_nominal_hz": self.stream.rate,
+            "rate_nominal_hz": self.nominal_hz,
             "samples": r.samples,
             "lost": s.lost,
             "gaps": r.gaps,

@@ -111,7 +111,7 @@ class Terminal(View):
                 silent = began - self._heard
                 signal = still or self.signal
                 facts = Facts(self.stream, self._report, silent, self.line, files, signal, quality, bands, self._said)
-                facts.keys = self._keyboard.reads
+                facts.keys, facts.nominal_hz = self._keyboard.reads, self.nominal_hz
                 lines = frame(facts, self._look, size[0] - 1, size[1], colour)  # the last column: not all terminals agree
                 new = "".join(
                     f"\x1b[{i};1H{line}\x1b[K" for i, line in enumerate(lines, 1) if i > len(drawn) or line != drawn[i - 1]

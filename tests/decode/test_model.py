@@ -11,12 +11,14 @@ import pytest
 from bcikit.core.errors import BciError, FileTrouble, WrongUse
 from bcikit.core.pipeline import Pipeline, build
 from bcikit.core.stream import Channel, Event, Stream, recording
-from bcikit.decode._model import load, save
+from bcikit.decode._model import load, note, save
 from bcikit.decode.estimator import Estimator
 from bcikit.ethics import sandbox
 from bcikit.preprocess.bandpass import Bandpass
 from bcikit.preprocess.epoch import Epoch
 from bcikit.preprocess.pick import Pick
+from bcikit.preprocess.rename import Rename
+from bcikit.preprocess.resample import Resample
 
 RATE = 100.0
 S = Stream("simulated", RATE, tuple(Channel(n) for n in ("C3", "C4", "Cz", "accel")))
@@ -88,6 +90,20 @@ def test_another_rate_or_montage_is_refused(model, stream, said):
 
 def test_a_rate_that_is_rounded_and_more_channels_in_another_order_will_do(model):
     Pipeline(load(model[0]).live()).start(S.but(rate=100.2, channels=S.channels[::-1]))
+
+
+def test_channels_are_mapped_and_a_rate_is_made_where_one_says_so(model):
+    theirs = tuple(Channel(n) for n in ("1", "2", "3", "accel"))
+    front = [Rename(channels=("1:C3", "2:C4", "3:Cz")), Resample(rate=100)]
+    with pytest.raises(WrongUse, match=r"--stage rename:channels=1:C3\+"):
+        Pipeline(load(model[0]).live()).start(S.but(channels=theirs))
+    out = Pipeline([*front, *load(model[0]).live()]).start(S.but(rate=250.0, channels=theirs))
+    assert out.names == ("left", "right")
+
+
+def test_how_good_it_is_stands_in_the_folder(model):
+    note(model[0], {"metric": "accuracy", "mean": 0.9})
+    assert load(model[0]).about["metrics"] == {"metric": "accuracy", "mean": 0.9}
 
 
 def change(folder, **said):

@@ -234,8 +234,13 @@ def test_a_trial_that_was_lost_counts_as_wrong(tagged):
 def test_train_then_transfer_and_live(tagged, tmp_path, capsys):
     card, root = map(str, tagged)
     model = str(tmp_path / "model")
-    assert main(["train", "--data", card, "--root", root, "--decoder", MDM, "--subjects", "A,B", "--out", model]) == 0
-    assert "left, right" in capsys.readouterr().out
+    assert (
+        main(["train", "--data", card, "--root", root, "--decoder", MDM, "--subjects", "A,B", "--out", model, "--score"])
+        == 0
+    )
+    assert "left, right" in (said := capsys.readouterr().out) and "accuracy 1.000" in said
+    metrics = json.loads((tmp_path / "model" / "model.json").read_text())["metrics"]
+    assert metrics["per_subject"] == {"A": 1.0, "B": 1.0} and metrics["protocol"] == "within" and metrics["p"] < 0.05
     evaluated = ["evaluate", "--data", card, "--root", root, "--decoder", model, "--protocol", "transfer", "--json"]
     assert main(evaluated) == 2
     assert "was trained on" in capsys.readouterr().err
@@ -301,6 +306,28 @@ def test_what_was_killed_goes_on_where_it_was(tagged, monkeypatch):
     resumed = evaluate(str(tagged[0]), tagged[1], [MDM], "within")
     assert len(worked) == 6 - kept
     assert resumed == evaluate(str(tagged[0]), tagged[1], [MDM], "within", use_cache=False)
+
+
+def test_power_over_time_is_shown_where_its_windows_are_whole():
+    """Of trials of one tone, power is the same at all times: an edge of a window that holds too little would show."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bcikit.core.stream import Channel, Stream
+    from bcikit.evaluate.pictures import _rhythms
+
+    t = np.arange(-100, 500) / 100
+    X = np.repeat(np.sin(2 * np.pi * 10 * t)[None, None], 8, axis=0) * [[[10.0], [20.0]]]
+    y = np.array(["left", "right"] * 4)
+    figure = _rhythms("A", X, y, Stream("tone", 100.0, (Channel("C3"), Channel("C4"))), t, (0.0, 4.0))
+    low, high = figure.axes[0].get_xlim()
+    mesh = figure.axes[0].collections[0]
+    at = np.abs(mesh.get_coordinates()[:, 0, 1] - 10).argmin()
+    assert np.abs(mesh.get_array()[at]).max() < 0.1, "dB"
+    assert low >= t[0] + 0.2 and high <= t[-1] - 0.2 and high - low > 5
+    plt.close(figure)
 
 
 def test_the_report_shows_scores_people_confusion_learning_and_classes(tagged, tmp_path):

@@ -131,7 +131,7 @@ def test_a_server_that_dies_is_said_and_what_came_is_kept(server, tmp_path):
 
 
 def test_nobody_listens(tmp_path):
-    with pytest.raises(FileTrouble, match="again and again"):
+    with pytest.raises(FileTrouble, match="cannot be reached"):
         fetch("http://127.0.0.1:9/x", tmp_path / "f", RIGHT)
 
 
@@ -232,3 +232,14 @@ def test_the_shared_recordings_are_the_cards(shared, capsys):
     root = str(shared("p300-gtec"))
     assert main(["datasets", "check", "p300-gtec", "--root", root]) == 0
     assert main(["datasets", "check", "ssvep-exo", "--root", root]) == 1
+
+
+def test_without_a_name_all_that_lie_here_are_checked(shared, tmp_path, capsys):
+    assert main(["datasets", "check"]) == 0
+    assert "No data set lies in" in capsys.readouterr().err
+    shutil.copytree(shared("p300-gtec"), tmp_path / "p300-gtec")
+    (tmp_path / "self-paced-keys").mkdir()
+    assert main(["datasets", "check", "--root", str(tmp_path)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in said if "p300-gtec/" in line} == {"right"}
+    assert {line.split()[0] for line in said if "self-paced-keys/" in line} == {"missing"}

@@ -12,10 +12,12 @@ from bcikit import WrongUse
 from bcikit.core.label import UNLABELLED, Level
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Channel, Event, Recording, Stream, recording
+from bcikit.files.montage import position
 from bcikit.preprocess.bandpass import Bandpass
 from bcikit.preprocess.bandpower import Bandpower
 from bcikit.preprocess.pick import Pick
 from bcikit.preprocess.quality import Limits, Quality, quality
+from bcikit.preprocess.rename import Rename
 from bcikit.preprocess.rereference import Rereference
 from bcikit.preprocess.resample import Resample
 from bcikit.preprocess.standardize import Standardize
@@ -151,6 +153,25 @@ def test_pick_keeps_order_bytes_and_counts():
     assert out.stream.scale is not None and out.stream.scale[0] == s.scale[4]
     with pytest.raises(WrongUse, match="no channel"):
         Pick(channels=("C3",), drop=("C3",)).start(stream())
+
+
+# -- rename
+
+
+def test_renamed_channels_are_the_same_in_another_place():
+    x = np.random.default_rng(0).integers(-3000, 3000, (20, len(TEN))).astype(np.int16)
+    s = stream().but(scale=tuple(np.linspace(0.1, 1, len(TEN))))
+    out = run(Rename(channels=("C3:Cz", "Cz:C3", "A1:left ear")), recording(s, x))
+    assert np.array_equal(out.data, x) and out.data.dtype == np.int16
+    assert out.stream.names == tuple({"C3": "Cz", "Cz": "C3", "A1": "left ear"}.get(n, n) for n in TEN)
+    assert out.stream.channels[out.stream.names.index("Cz")].position == position("Cz")
+    for pairs, said in (
+        (("C3",), "is not OLD:NEW"),
+        (("C5:C3",), "has no channel 'C5'"),
+        (("C3:Cz",), "two channels called Cz"),
+    ):
+        with pytest.raises(WrongUse, match=said):
+            Rename(channels=pairs).start(stream())
 
 
 # -- resample

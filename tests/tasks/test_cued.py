@@ -106,6 +106,8 @@ def test_a_simulated_person_calibrates_and_the_recording_replays_to_the_same_mod
     assert [e.name for e in recording.events].count("closed") == 6 and recording.stream.label.simulated
     assert all(e.uncertainty >= 0.03 for e in recording.events if e.name == "open")
     assert (first / "report" / "index.html").is_file()
+    metrics = json.loads((first / "model" / "model.json").read_text())["metrics"]
+    assert metrics["mean"] == 1.0 and metrics["trials"] == last["causal"]["trials"]
     replay = ["--board", "replay", "--opt", f"file={first / 'recording.xdf'}", "--opt", "speed=0", "--out", str(again)]
     assert main([*args, *replay]) == 0
     assert lines(capsys)[-1]["causal"] == last["causal"]

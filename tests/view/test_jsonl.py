@@ -102,3 +102,13 @@ def test_a_rail_is_told_though_a_filter_behind_it_hides_it():
     view.watch = watch
     words = [c["quality"] for c in view.line(report())["channels"]]
     assert words[2] == "railed" and "railed" not in words[:2]
+
+
+def test_the_stated_rate_is_the_boards_where_the_line_tells_more_rarely():
+    source, view, watch = noise(1.0), Jsonl(), Watch()
+    gate = OpenGate()
+    gate.open(view, source.stream.but(rate=2.0))
+    assert view.line(report())["rate_nominal_hz"] == 2.0
+    view.watch = watch
+    gate.open(watch, source.stream)
+    assert view.line(report())["rate_nominal_hz"] == source.stream.rate

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bcikit import Channel, Chunk, Event, Status, Stream
 from bcikit.core.label import Label
 from bcikit.core.parts import Report
+from bcikit.core.stream import recording
 from bcikit.testing import noise
 from bcikit.view._screen import Facts, Look, frame
 from bcikit.view._signal import Signal
@@ -39,6 +40,12 @@ def status(**changes):
 
 def text(f, look=None, width=110, height=35, colour=False):
     return "\n".join(frame(f, look or Look(), width, height, colour))
+
+
+def test_the_rate_is_held_against_the_boards_and_not_against_that_of_decisions():
+    s = Stream("told", 2.0, (Channel("left", "probability", ""), Channel("right", "probability", "")))
+    said = text(facts(recording(s, np.zeros((12, 2))), nominal_hz=250.0))
+    assert "250.0 of 250 Hz" in said and "of 2 Hz" not in said
 
 
 def many(n, seconds=3.0):
