@@ -63,7 +63,7 @@ class Stamps:
         stamps = np.where(np.abs(stamps + shift - now) < NO_TIME_S, stamps, np.nan)
         times = stamps + shift
         apart = np.diff(stamps, prepend=self._stamp)  # nan at a beginning
-        self._recent.extend(apart[-64:])
+        self._recent.extend(apart[np.isfinite(apart)][-64:])
         period = self._period()
         steps = apart / period
         whole = np.where(np.isnan(steps), 1.0, np.rint(steps))
@@ -99,7 +99,7 @@ class Stamps:
         """Of the grid, where there is one: known long before the clock has fitted it."""
         if self.exact and self._origin is not None and self._whole > 0:
             return (self._stamp - self._origin) / self._whole
-        usual, nominal = float(np.nanmedian(self._recent)) if len(self._recent) > 8 else np.nan, 1 / self.clock.nominal_hz
+        usual, nominal = float(np.median(self._recent)) if len(self._recent) > 8 else np.nan, 1 / self.clock.nominal_hz
         return usual if abs(usual - nominal) < nominal / 10 else 1 / self.clock.rate_hz
 
     def _due(self, index: np.ndarray) -> np.ndarray:
