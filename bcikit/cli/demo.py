@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 GROUP = "Stream"
 DECODERS = ("prit", "rti", "known", "static", "kalman", "refit", "ridge", "gru")
 FEATURES = ("crossings", "power", "both")
+TASKS = ("grid", "center-out", "pursuit", "fitts", "keyboard")
 EEG = ("mi", "ssvep", "p300")
 
 
@@ -19,6 +20,9 @@ EEG = ("mi", "ssvep", "p300")
 @click.argument("what", default="cursor")
 @click.option("--channels", type=click.IntRange(8, 16384), default=1024, show_default=True, metavar="N")
 @click.option("--side", type=click.IntRange(2, 60), default=6, show_default=True, metavar="N", help="The grid is N x N.")
+@click.option(
+    "--task", type=click.Choice(TASKS), default="grid", show_default=True, help="What the cursor is to do on the screen."
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, metavar="N")
 @click.option(
     "--seconds",
@@ -52,6 +56,7 @@ def command(
     what: str,
     channels: int,
     side: int,
+    task: str,
     seed: int,
     seconds: float | None,
     days: int,
@@ -77,6 +82,7 @@ def command(
     bcikit demo cursor --headless --seed 1 --json
     bcikit demo --raw --channels 96
     bcikit demo cursor --clicks
+    bcikit demo --task keyboard
     bcikit demo p300
     bcikit demo p300 --headless --seed 1 --json
 
@@ -107,7 +113,7 @@ def command(
         raise WrongUse("--features goes with --raw.", "In counts there is nothing else to decode.")
     from ..tasks.play import CursorDemo
 
-    demo = CursorDemo(channels, side, seed, seconds, days, decoder, raw, features, clicks, record)
+    demo = CursorDemo(channels, side, seed, seconds, days, decoder, raw, features, clicks, record, task)
     if headless:
         _headless(demo, as_json)
         return
@@ -164,16 +170,23 @@ def _headless(demo: CursorDemo, as_json: bool) -> None:
     from ..core.clock import JumpClock
     from ..tasks.play import ceiling, play
 
+    counted = demo.targets().choices > 0
     for line in play(demo, JumpClock()):
         if as_json:
             click.echo(json.dumps(line))
         elif "bits_per_s" in line:
             when = f"day {line['day']}" if demo.days else line["phase"]
-            click.echo(f"{when:10} {line['time_s']:6.1f} s   {line['bits_per_s']:.2f} bits/s")
-    last = {**line, "ceiling_bits_per_s": ceiling(demo.side, demo.seed, demo.use_s, demo.clicks)}
+            click.echo(f"{when:10} {line['time_s']:6.1f} s   {_score(line, counted)}")
+    best = ceiling(demo, demo.use_s)
     if as_json:
-        click.echo(json.dumps(last))
+        click.echo(json.dumps({**line, "ceiling_bits_per_s": best}))
     else:
-        click.echo(
-            f"{last['bits_per_s']:.2f} bits/s of {last['ceiling_bits_per_s']:.2f} that this person could reach (simulated)"
-        )
+        of = "" if best is None else f" of {best:.2f} that this person could reach"
+        click.echo(f"{_score(line, counted)}{of} (simulated)")
+
+
+def _score(line: dict[str, Any], counted: bool) -> str:
+    """In bits/s where selections are `counted` so, else in targets and the throughput of those that were hit."""
+    if counted:
+        return f"{line['bits_per_s']:.2f} bits/s"
+    return f"{line['correct']} targets, throughput {line['throughput'] or 0:.2f} bits/s"

@@ -1,8 +1,8 @@
-"""The cursor demo without a page: calibration, then the grid, as lines of plain values; and what could be reached."""
+"""The cursor demo without a page: calibration, then the task, as lines of plain values; and what could be reached."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +17,28 @@ from ..decode.kinematics.click import Presses
 from ..decode.kinematics.point_click import PointClick
 from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
+from ._targets import Targets
+from .center_out import CenterOut
 from .closed_loop import DAY_S, DECODERS, ClosedLoop
+from .fitts import Fitts
 from .grid import Grid
+from .keyboard import Keyboard
+from .pursuit import Pursuit
 from .raw import raw_loop
 from .world import STEP_S, Scene
 
 SPEEDS = (1.0, 1.4, 2.0, 2.8, 4.0)  # widths a second, among which a noiseless person's gain is chosen
 USE_S = 60.0  # where nothing is said
 FEATURES = {"crossings": ("crossings",), "power": ("power",), "both": ("crossings", "power")}  # kinds that are decoded
+TASKS: dict[str, Callable[..., Targets]] = {task.name: task for task in (Grid, CenterOut, Pursuit, Fitts, Keyboard)}
 
 
 @dataclass(frozen=True)
 class CursorDemo:
     """What is to be shown: an implant of so many channels, a grid of side x side cells, and `seconds` of use, of each day
     where nights pass; without end: None. decoder: one of DECODERS. raw: from 30 kHz of every channel, by these of FEATURES.
-    clicks: a decoded click selects, not a stay. record: an XDF file. Raises WrongUse for what does not go together."""
+    clicks: a decoded click selects, not a stay. record: an XDF file. task: of TASKS, where it is not the grid. Raises
+    WrongUse for what does not go together."""
 
     channels: int = 1024
     side: int = 6
@@ -43,6 +50,7 @@ class CursorDemo:
     features: str = "crossings"
     clicks: bool = False
     record: str | None = None
+    task: str = "grid"
 
     def __post_init__(self) -> None:
         made, settings, _ = DECODERS[self.decoder]
@@ -66,17 +74,21 @@ class CursorDemo:
         """Whether its decoder is the one whose calibration is shipped."""
         return not (self.clicks or self.raw) and DECODERS[self.decoder][:2] == (Steering, {})
 
+    def targets(self) -> Targets:
+        """A fresh task, for one person."""
+        more = {"side": self.side} if self.task == "grid" else {}
+        return TASKS[self.task]([self.seed], STEP_S, None if self.clicks else fact("dwell_s"), **more)
+
     def loop(self, gate: Gate, clock: Clock, known: Mapping[str, Any] | None = None) -> ClosedLoop:
         """A new loop, whose decoder may know what it learnt before."""
         made, settings, _ = DECODERS[self.decoder]
         if self.raw:
             decoder = made(channels=FEATURES[self.features], **settings)
-            return raw_loop(self.channels, self.side, self.seed, gate, clock, decoder)
-        made, dwell_s = (PointClick, None) if self.clicks else (made, fact("dwell_s"))
-        decoder, task = made(**settings), Grid([self.seed], STEP_S, dwell_s, self.side)
+            return raw_loop(self.channels, self.side, self.seed, gate, clock, decoder, self.targets())
+        decoder = (PointClick if self.clicks else made)(**settings)
         if known is not None:
             decoder.restore(known)
-        return ClosedLoop(Units(n=self.channels, seed=self.seed), decoder, task, gate, clock)
+        return ClosedLoop(Units(n=self.channels, seed=self.seed), decoder, self.targets(), gate, clock)
 
 
 def play(demo: CursorDemo, clock: Clock) -> Iterator[dict[str, Any]]:
@@ -98,18 +110,20 @@ def play(demo: CursorDemo, clock: Clock) -> Iterator[dict[str, Any]]:
             yield {**line, "day": loop.day, "simulated": True, **loop.facts()}
         elif not days and k % round(10 / STEP_S) == 0:
             yield {**line, "simulated": True, **loop.facts()}
-    asked = {name: getattr(demo, name) for name in ("channels", "raw", "features", "decoder", "clicks", "side", "seed")}
+    asked = {
+        name: getattr(demo, name) for name in ("channels", "raw", "features", "decoder", "clicks", "task", "side", "seed")
+    }
     yield {**line, **asked, "day": loop.day, "simulated": True, "parameters": fingerprint(), **loop.facts()}
 
 
-def ceiling(side: int, seed: int, seconds: float, clicks: bool = False) -> float:
+def ceiling(demo: CursorDemo, seconds: float) -> float | None:
     """Bits a second of the same person, never looking away, if the very push, and click, were decoded, at the best of
-    SPEEDS."""
-    return max(_noiseless(speed, side, seed, seconds, clicks) for speed in SPEEDS)
+    SPEEDS; None where a task has no choices to be counted in bits."""
+    return max(_noiseless(speed, demo, seconds) for speed in SPEEDS) if demo.targets().choices else None
 
 
-def _noiseless(speed: float, side: int, seed: int, seconds: float, clicks: bool) -> float:
-    scene = Scene([seed], Grid([seed], STEP_S, None if clicks else fact("dwell_s"), side), perfect=True)
+def _noiseless(speed: float, demo: CursorDemo, seconds: float) -> float:
+    scene = Scene([demo.seed], demo.targets(), perfect=True)
     presses = Presses(1, STEP_S)
     scene.people.learn(speed, 0.0)
     for _ in range(round(seconds / STEP_S)):

@@ -276,10 +276,20 @@ def test_the_shipped_calibration_steers_at_once():
     assert got[-1] == {"state": "ended", "note": ""}
 
 
+@pytest.mark.parametrize("task, choices", [("center-out", 0), ("pursuit", 0), ("fitts", 0), ("keyboard", 40)])
+def test_every_task_is_shown_with_its_own_score(task, choices):
+    live = Live(CursorDemo(seconds=12, task=task), calibrate=False, clock=JumpClock())
+    got = frames(live)
+    told = [f["facts"] for f in got if "facts" in f][-1]
+    assert told["choices"] == choices and told["round"] == (not choices) and told["side"] == 0
+    assert told["correct"] >= 3 and told["now"] > (1 if choices else 10)  # bits a second, or targets a minute
+    assert "".join(told["keys"]) == getattr(live._loop.task, "keys", "")
+
+
 def test_another_implant_is_calibrated_first():
     got = frames(Live(CursorDemo(64, 4, 2, seconds=1), calibrate=False, clock=JumpClock()))
     assert got[0]["phase"] == "watch" and got[-2]["phase"] == "use" and len(got[0]["counts"]) == 64
-    told = {f["phase"]: f["facts"]["bits_now"] for f in got if "facts" in f}
+    told = {f["phase"]: f["facts"]["now"] for f in got if "facts" in f}
     assert told["watch"] is told["calibrate"] is None and told["use"] is not None  # the computer's hits are nobody's bits
 
 

@@ -52,9 +52,10 @@ function heard(f) {
 }
 
 function toldCursor(f) {
-  const used = f.bits_now !== null, short = (ms) => ms.toFixed(ms < 10 ? 1 : 0);
-  if (used) keep(history_, { bits: f.bits_now, day: f.day }, 600);
-  $("bits").textContent = used ? f.bits_now.toFixed(2) : "–";
+  const used = f.now !== null, unit = f.choices ? "bits per second" : "targets per minute", short = (ms) => ms.toFixed(ms < 10 ? 1 : 0);
+  if (used) keep(history_, { bits: f.now, day: f.day }, 600);
+  $("hero-name").textContent = `${unit}, last 30 s`;
+  $("bits").textContent = used ? f.now.toFixed(f.choices ? 2 : 0) : "–";
   $("of").textContent = f.ceiling ? `of ${f.ceiling.toFixed(2)} possible` : "";
   $("late").textContent = f.p50 === null ? "" : `median ${short(f.p50)}, 99 % ${short(f.p99)}`;
   $("parameters").textContent = `parameters ${f.parameters}`;
@@ -64,7 +65,7 @@ function toldCursor(f) {
   const lost = f.dead.length;
   tell([
     ["targets", used ? `${f.correct} hit, ${f.wrong} wrong` : "not counted yet"],
-    [f.day ? "today" : "since calibration", used ? `${f.bits.toFixed(2)} bits/s` : "–"],
+    [f.day ? "today" : "since calibration", !used ? "–" : f.choices ? `${f.bits.toFixed(2)} bits/s` : `throughput ${(f.throughput || 0).toFixed(2)} bits/s`],
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
     f.raw ? ["features", "threshold crossings"] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],

@@ -14,6 +14,7 @@ from ...core.clock import WALL, Clock, WallClock
 from ...ethics.gate import Gate
 from ...simulate.loop_facts import fingerprint
 from ...tasks.closed_loop import BLOCKS, DAY_S, ClosedLoop, Moment
+from ...tasks.keyboard import ROWS
 from ...tasks.play import CursorDemo
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
@@ -22,7 +23,7 @@ from .live import TOLD_S, Live, digits, rounded
 WINDOW_S = 30.0  # over which the bits of the history are counted
 EDGES_MS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # of the latency's histogram
 HAND_REACH = 0.1  # widths between mouse and cursor from which on a hand pushes fully
-CEILING_AFTER_S = 3.0  # the start is not disturbed
+CEILING_AFTER_S, CEILING_S = 3.0, 60.0  # the start is not disturbed; how long it is played
 CALIBRATION_S = sum(seconds for seconds, _ in BLOCKS)
 
 
@@ -47,7 +48,8 @@ class CursorLive(Live):
     def start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._loop = self.made()
-        if self._thread is None and isinstance(self.clock, WallClock):
+        counted = self.demo.targets().choices  # in bits
+        if counted and self._thread is None and isinstance(self.clock, WallClock):
             later = threading.Timer(CEILING_AFTER_S, self._reckon)
             later.daemon = True
             later.start()
@@ -57,8 +59,7 @@ class CursorLive(Live):
         """The ceiling, in a process of its own that gives way to the loop, if that still runs."""
         if self._thread is None or not self._thread.is_alive():
             return
-        demo = self.demo
-        code = f"from bcikit.tasks.play import ceiling; print(ceiling({demo.side}, {demo.seed}, 60.0, {demo.clicks}))"
+        code = f"from bcikit.tasks.play import CursorDemo, ceiling; print(ceiling({self.demo!r}, {CEILING_S}))"
         code = f"import os; getattr(os, 'nice', int)(15); {code}"
         null = subprocess.DEVNULL  # whoever ends the demo meanwhile is not told of it
         got = subprocess.run([sys.executable, "-c", code], check=False, stdin=null, stdout=subprocess.PIPE, stderr=null)
@@ -158,7 +159,7 @@ class CursorLive(Live):
         return frame
 
     def _facts(self, loop: ClosedLoop) -> dict[str, Any]:
-        demo = self.demo
+        demo, task, facts = self.demo, loop.task, loop.facts()
         while self._hits and self._hits[0][0] < self._now - WINDOW_S:
             self._hits.popleft()
         won = max(sum(v for _, v in self._hits), 0)
@@ -167,11 +168,16 @@ class CursorLive(Live):
         p50, p99 = report.latency_ms
         return {
             "what": "cursor",
-            "bits_now": over and round(float(np.log2(demo.side**2 - 1)) * won / over, 3),  # None while calibrating
-            "bits": round(loop.facts()["bits_per_s"], 3),
+            "task": demo.task,
+            "choices": task.choices,
+            "keys": ROWS if demo.task == "keyboard" else [],
+            "round": not task.square,
+            "now": over and round((float(np.log2(task.choices - 1)) if task.choices else 60.0) * won / over, 3),
+            "bits": round(facts["bits_per_s"], 3),
+            "throughput": facts["throughput"] and round(facts["throughput"], 3),
             "ceiling": self.ceiling,
-            "correct": int(loop.task.correct[0]),
-            "wrong": int(loop.task.wrong[0]),
+            "correct": facts["correct"],
+            "wrong": facts["wrong"],
             "latency": self._latency.tolist(),
             "edges": EDGES_MS,
             "p50": round(p50, 3) if p50 == p50 else None,
@@ -183,8 +189,8 @@ class CursorLive(Live):
             "raw": demo.raw,
             "decoder": demo.decoder,
             "learns": loop.phase == "use" and demo.days > 0 and demo.learns is not None,
-            "side": demo.side,
-            "stay_s": loop.task.dwell_s,  # None: a click selects
+            "side": demo.side if demo.task == "grid" else 0,
+            "stay_s": task.dwell_s,  # None: a click selects
             "channels": demo.channels,
             "seed": demo.seed,
             "drives": self.drives,

@@ -51,7 +51,7 @@ function toldEeg(f) {
     ["not answered in time", f.count ? `${none} of ${f.count}` : "–"],
     ["seconds an answer", f.count ? f.seconds_an_answer.toFixed(1) : "–"],
     ["decoder", f.decoder],
-    ["sample to answer, ms", f.p50 === null ? "–" : `median ${f.p50.toFixed(1)}, 99 % ${f.p99.toFixed(0)}`],
+    ["latency, ms", f.p50 === null ? "–" : `median ${f.p50.toFixed(1)}, 99 % ${f.p99.toFixed(0)}`],
     ["safety", ...(f.board === "streaming" ? ["answers act", "good"] : [`nothing acts: data ${f.board}`, "bad"])],
     ["the person misses", `${(100 * f.lapse).toFixed(0)} %`],
     f.recording ? ["recording", "to XDF", "good"] : ["seed", f.seed],

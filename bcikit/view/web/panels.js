@@ -34,7 +34,7 @@ function drawHistory(list, ceiling) {
   const top = Math.max(4, ceiling || 0, ...list.map((v) => v.bits)) * 1.12, left = 22, right = w - 4;
   const x = (i) => left + i / Math.max(list.length - 1, 59) * (right - left), y = (v) => h - 17 - v / top * (h - 24);
   g.fillStyle = C.dim; g.textAlign = "right"; g.textBaseline = "middle";
-  for (let v = 0; v <= top; v += top > 9 ? 4 : 2) { stroke(g, [[left, y(v)], [right, y(v)]], C.line, 1); g.fillText(v, left - 6, y(v)); }
+  for (let v = 0; v <= top; v += top > 24 ? 10 : top > 9 ? 4 : 2) { stroke(g, [[left, y(v)], [right, y(v)]], C.line, 1); g.fillText(v, left - 6, y(v)); }
   if (ceiling) {
     g.setLineDash([5, 4]); stroke(g, [[left, y(ceiling)], [right, y(ceiling)]], C.dim, 1.2); g.setLineDash([]);
     g.fillText("ceiling of this person", right, y(ceiling) + 9);

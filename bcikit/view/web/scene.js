@@ -16,7 +16,10 @@ function drawTask(frame, facts, flash, age, still) {
   if (!frame) return;
   const [tx, ty] = at(frame.target), r = frame.size * w - 3;
   g.fillStyle = C.goal; g.strokeStyle = C.cool; g.lineWidth = 2;
-  g.beginPath(); g.roundRect(tx - r, ty - r, 2 * r, 2 * r, Math.min(8, r / 3)); g.fill(); g.stroke();
+  g.beginPath(); g.roundRect(tx - r, ty - r, 2 * r, 2 * r, facts && facts.round ? r : Math.min(8, r / 3)); g.fill(); g.stroke();
+  const keys = facts ? facts.keys : [];
+  g.fillStyle = C.dim; g.textAlign = "center"; g.textBaseline = "middle"; g.font = `${Math.round(w / 30)}px Inter, system-ui, sans-serif`;
+  keys.forEach((row, j) => [...row].forEach((key, i) => g.fillText(key === " " ? "␣" : key, (i + 0.5) * w / row.length, (j + 0.5) * h / keys.length)));
   if (flash && flash.age < 450 && !calm.matches) {
     const [x, y] = at(flash.where), a = 1 - flash.age / 450;
     g.globalAlpha = a; g.strokeStyle = flash.good ? C.good : C.bad; g.lineWidth = 4;
