@@ -158,7 +158,7 @@ class Imagine(Asking):
     def drawing(self, wanted: str, lit: str) -> Drawing:
         sides = {"left": -self.there, "right": self.there}
         lines = [line("thing" if c == wanted else "place", (x, 0, -0.2), (x, 0, 0.2), width=0.015) for c, x in sides.items()]
-        words = [word("thing" if c == wanted else "place", (1.4 * x, 0, 0), c) for c, x in sides.items()]
+        words = [word("thing" if c == wanted else "place", (x, 0, 0.25), c) for c, x in sides.items()]
         return Drawing(tuple(lines), (ball("body", (self.cursor.place[0], 0, 0), 0.035),), tuple(words))
 
 
