@@ -8,6 +8,7 @@ on, 32768 for zero, 0.195 µV a count; all little-endian.
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ FRAMES = 128
 SCALE = 0.195  # µV a count
 ZERO = 0x8000
 PORTS = "ABCDEFGH"
+MOST = 4096  # channels of a port
 AT_ONCE = 20  # commands in one message: longer ones could be cut in two on their way
 MENU = "In RHX: Network, Remote TCP Control, then Connect for the commands, and for waveforms on the tab Data Output."
 
@@ -52,7 +54,7 @@ class Intan(Wired):
             commands.close()
             raise
         try:
-            rate, mode = float(commands.get("SampleRateHertz")), commands.get("RunMode").lower()
+            rate, mode = commands.number("SampleRateHertz", 1, 1e6), commands.get("RunMode").lower()
             if mode != "stop":
                 names = self._sent(commands)
             elif again:
@@ -73,7 +75,7 @@ class Intan(Wired):
 
     def _there(self, commands: Commands) -> list[str]:
         """The amplifier channels there are, in RHX's order."""
-        sizes = {port: int(commands.get(f"{port}.NumberAmplifierChannels", "0")) for port in PORTS}
+        sizes = {port: int(commands.number(f"{port}.NumberAmplifierChannels", 0, MOST, "0")) for port in PORTS}
         if not any(sizes.values()):
             raise DeviceTrouble("RHX has no amplifier channels.", "No headstage was found.", "Rescan the ports in RHX.")
         return [f"{port}-{k:03d}" for port, size in sizes.items() for k in range(size)]
@@ -136,6 +138,17 @@ class Commands:
             return unknown
         raise DeviceTrouble(f"RHX does not tell its {name}.", f"It answered: {said.strip()[:200]}")
 
+    def number(self, name: str, low: float, high: float, unknown: str | None = None) -> float:
+        """The value of a parameter that is a number between these."""
+        said = self.get(name, unknown)
+        try:
+            value = float(said)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise DeviceTrouble(f"RHX says that its {name} is {said[:40]!r}.", "Another program answers, or a new version.")
+        return value
+
     def tell(self, commands: list[str]) -> None:
         """Commands that answer nothing where all is well: what is asked behind them tells that they were obeyed."""
         for k in range(0, len(commands), AT_ONCE):
@@ -149,7 +162,9 @@ class Commands:
         try:
             self.sock.sendall("".join(f"{c};" for c in commands).encode())
             while not re.search(rf"Return: \S*{last}\b|Unrecognized parameter", said, re.IGNORECASE):
-                self.sock.settimeout(max(end - WALL.now(), 0.001))
+                if (left := end - WALL.now()) <= 0:
+                    raise TimeoutError
+                self.sock.settimeout(left)
                 got = self.sock.recv(65536)
                 if not got:
                     raise ConnectionResetError(None, "it closed the connection")

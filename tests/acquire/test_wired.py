@@ -3,6 +3,7 @@ connection that breaks is made again. Intan's over its emulator, `socket` over s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -17,8 +18,8 @@ import numpy as np
 import pytest
 
 from bcikit.acquire.blackrock import Blackrock
-from bcikit.acquire.emulate.rhx import FRAMES, Rhx
-from bcikit.acquire.intan import Intan
+from bcikit.acquire.emulate.rhx import FRAMES, Firmware, Rhx
+from bcikit.acquire.intan import Commands, Intan
 from bcikit.acquire.socket import Socket
 from bcikit.core.clock import JumpClock
 from bcikit.core.errors import DeviceTrouble, WrongUse
@@ -204,6 +205,33 @@ def test_what_cannot_be_is_told():
     with Rhx(4, port=0) as rhx:
         said = rhx.firmware.hear(b"get nothing; dance; set A-000.tcpdataoutputenabled maybe").decode()
     assert said == "Unrecognized parameterError - Command 1: Unrecognized commandError: not done"
+
+
+@pytest.mark.parametrize("name", ["sampleratehertz", "a.numberamplifierchannels"])
+@pytest.mark.parametrize("said", ["nan", "-5", "1e12", "many"])
+def test_a_number_that_cannot_be_is_told(monkeypatch, name, said):
+    tell = Firmware._tell
+    answer = f"Return: {name.rpartition('.')[2]} {said}"
+    monkeypatch.setattr(Firmware, "_tell", lambda self, asked: answer if asked == name else tell(self, asked))
+    with Rhx(channels=4) as rhx, pytest.raises(DeviceTrouble, match="RHX says that its"):
+        intan(rhx).open()
+
+
+def test_what_talks_without_end_and_never_answers_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("bcikit.acquire.intan.CONNECT_S", 0.3)
+    ours, theirs = socket.socketpair()
+
+    def talk():
+        with theirs, contextlib.suppress(OSError):
+            while True:
+                theirs.send(b"well, ")
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    with ours, pytest.raises(DeviceTrouble, match="does not answer"):
+        Commands(ours).get("RunMode")
+    thread.join()
 
 
 def test_bcikit_emulate_rhx_at_1024_channels():
