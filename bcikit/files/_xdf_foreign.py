@@ -32,6 +32,7 @@ UNITS = {"microvolts": "µV", "microvolt": "µV", "uv": "µV", "μv": "µV", "µ
 MARKERS = ("markers", "marker", "events", "event", "trigger", "triggers", "stim")
 RATE_OFF = 0.005  # a measured rate that differs more from the declared one is said
 TIME_OFF_S = 0.01  # how far the times within a chunk may be off, reckoned by the stream's rate
+NO_TIME_S = 1e9  # so far apart, decades, are no two samples of a recording
 RAW_ROWS = 1000  # of an irregular stream, in a chunk
 
 
@@ -57,6 +58,9 @@ def foreign(
     first = np.arange(len(time))
     for (_, end), (begin, _) in pairwise(runs) if s.rate else ():
         seconds = time[begin] - time[end - 1]
+        if not abs(seconds) < NO_TIME_S:
+            notes.append(f"the time of sample {begin} is none: what is missing before it is not known")
+            continue
         first[begin:] += max(round(seconds * s.rate) - 1, 0)
         notes.append(f"{seconds:.3f} s are missing after sample {end}: the stream broke off, or its clock was set anew")
     events = [e for other in streams if other is not picked for e in _marks(other, time, first, s.rate)]

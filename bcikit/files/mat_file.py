@@ -147,7 +147,7 @@ class _Found:
 
 def _said(file: Fields) -> str:
     """What a file holds, for a person."""
-    return ", ".join(list(file)[:12]) or "nothing"
+    return ", ".join(" ".join(name.split())[:63] for name in list(file)[:12]) or "nothing"
 
 
 def _marked(path: Path, begins: np.ndarray | None, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

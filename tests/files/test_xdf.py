@@ -453,6 +453,15 @@ def test_a_bad_chunk_beside_good_ones_costs_only_itself(tmp_path):
     assert len(back.data) == 5 and len([n for n in back.info["notes"] if "left out" in n]) == 2
 
 
+@pytest.mark.parametrize("wrong", [1e300, -1e300, 1e18])
+def test_a_stamp_that_is_no_time_is_said_and_the_samples_are_there(tmp_path, wrong):
+    times = [np.arange(20) / 10, np.full(20, wrong)]
+    chunks = [_xdf.chunk(_xdf.SAMPLES, _xdf.packed(np.zeros((20, 1), np.float32), t), 1) for t in times]
+    (tmp_path / "t.xdf").write_bytes(FILE + head(EEG) + b"".join(chunks))
+    back = read(tmp_path / "t.xdf")
+    assert np.array_equal(back.index, np.arange(40)) and "is not known" in " ".join(back.info["notes"])
+
+
 def test_units_are_made_microvolts(tmp_path):
     desc = {"channels": {"channel": [{"label": "C3", "unit": "volts", "type": "EEG"}]}}
     (tmp_path / "v.xdf").write_bytes(
