@@ -146,11 +146,10 @@ def test_blocks_that_rhx_drops_are_counted_by_its_timestamps():
     truth = rendered(8, 30_000, FRAMES, seed=2)
     with Rhx(8, port=0, drop=0.1, seed=2) as rhx, intan(rhx) as board:
         board.open()
-        p = Played(board, came(40_000))
-        fates = dict(rhx.fates)
-        lost = board.status.lost
-    assert lost == sum(n for _, n in p.missing) and all(n % FRAMES == 0 for _, n in p.missing)
-    assert 0 <= fates["dropped"] - lost // FRAMES <= 3 and fates["dropped"] > 10  # the last may not be known yet
+        p = Played(board, lambda p: p.n >= 40_000 and board.status.lost == sum(n for _, n in p.missing))
+        lost, fates = board.status.lost, dict(rhx.fates)  # a busy reader is behind with some of them
+    assert all(n % FRAMES == 0 for _, n in p.missing)
+    assert lost // FRAMES <= fates["dropped"] and lost // FRAMES > 10
     begins = range(0, 6 * FRAMES, FRAMES)  # the first blocks may be among the dropped
     assert any(np.array_equal(p.data, rows(truth, p.index + begin)) for begin in begins)
 
