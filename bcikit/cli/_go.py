@@ -19,6 +19,7 @@ from ..core.loop import Loop
 from ..core.parts import Board, Report
 from ..core.pipeline import Pipeline
 from ..core.session import Session
+from ..decode._taught import learns
 from ..effectors.console import Console
 from ..effectors.store import Store
 from ..effectors.xdf import Xdf
@@ -41,7 +42,7 @@ def go(session: Session, trail: Path | None = None) -> None:
     board, line, gate = session.board, Pipeline(session.stages), Gate()
     stops_tried(gate, session)
     if board.live:
-        kinds = [sink.kind for sink, _ in session.sinks] + (["record"] if trail else [])
+        kinds = [sink.kind for sink, _ in session.sinks] + ["record"] * bool(trail) + ["train"] * learns(session.stages)
         board.label = allowed(gate, session.subject, kinds)
     _pinned(board)
     loop = Loop(board, line, gate)

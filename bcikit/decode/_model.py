@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -19,7 +20,9 @@ from ..ethics.manifest import use
 from ..preprocess.epoch import Epoch
 from ..preprocess.pick import Pick
 from ..preprocess.window import Window
+from ._adaptive import Adaptive
 from ._decoder import Decoder
+from ._taught import Taught
 
 SAID, ARRAYS = "model.json", "arrays.safetensors"
 FORMAT = 1
@@ -59,7 +62,7 @@ class Model:
 
     def live(self, every: float | None = None) -> list[Stage]:
         """The stages for a live line, which refuses a stream that the model does not fit: decoding after each named event,
-        as trained, or, with `every` (s), continuously."""
+        as trained, and learning from trials if it was made to; or, with `every` (s), continuously."""
         stages = list(self.line.stages)
         if isinstance(stages[0], Pick):
             stages[0] = first = _Fitting(**stages[0].settings())
@@ -69,6 +72,11 @@ class Model:
             if at is None:
                 raise WrongUse("This model does not decode trials, so it has no window to repeat.")
             stages[at] = Window(length=stages[at].settings()["length"], hop=every)
+            if isinstance(self.decoder, Adaptive):  # nobody tells when a trial is over
+                stages[-1] = its = copy.copy(self.decoder)
+                its.update = "none"
+        elif self.decoder.learns_from:
+            stages[-1] = Taught([self.decoder])
         elif hasattr(self.decoder, "growing"):
             stages = [self.decoder.growing(s) if isinstance(s, Epoch) else s for s in stages]
         return stages

@@ -31,6 +31,7 @@ from ..core.stream import Chunk, Event, Stream
 from ..ethics import _wire, sandbox
 from ..ethics.home import home
 from ..preprocess.beside import composed
+from ._taught import learns
 
 BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, FIT, BAD = range(10)
 PATIENCE_S = 60.0  # for a worker that does not answer
@@ -56,6 +57,7 @@ class Sandbox(Stage):
         self.missing = tuple(str(m) for m in about["missing"])
         self._settle, self._leaky = float(about["settle"]), bool(about["leaky"])
         self.teachers = tuple(str(n) for n in about["teachers"])
+        self.learns = bool(about["learns"])
 
     def _begin_worker(self) -> dict[str, Any]:
         if why := sandbox.available():
@@ -290,7 +292,7 @@ def _built(line: Sequence[str | Mapping[str, Any]]) -> Pipeline:
 
 def _about(line: Pipeline) -> dict[str, Any]:
     teachers = sorted({n for s in line.stages for n in s.learns_from})
-    return {"missing": [], "settle": line.settle, "leaky": line.leaky, "teachers": teachers}
+    return {"missing": [], "settle": line.settle, "leaky": line.leaky, "teachers": teachers, "learns": learns(line.stages)}
 
 
 def _grid(line: Pipeline) -> list[int]:

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from bcikit import Board, Channel, Chunk, DeviceTrouble, Pipeline, Sink, Status, Stream, stage
+from bcikit import Board, Channel, Chunk, DeviceTrouble, Pipeline, Sink, Stage, Status, Stream, stage
 from bcikit.acquire.synthetic import Synthetic
 from bcikit.cli import main as cli
 from bcikit.core import find
@@ -213,6 +213,21 @@ def test_a_live_board_is_refused_before_it_is_opened_and_told_what_would_grant_i
     assert "bcikit consent grant S1 --purpose research --sink record --sink view" in err
     code, _, err = lines_of(capfd)
     assert code == 3 and not opened and "bcikit consent grant me --purpose research --sink view" in err
+
+
+def test_a_line_that_goes_on_learning_needs_the_grant_to_learn(capfd, monkeypatch):
+    class Learner(Stage):
+        learns_from = ("hit",)
+
+        def rows(self, x):
+            return x.copy()
+
+    board = scripted(monkeypatch, 10, live=True)
+    monkeypatch.setattr(board, "open", lambda: pytest.fail("opened"))
+    monkeypatch.setattr(find, "parse", lambda kind, text: Pipeline([Learner()]))
+    Consent().grant("S1", "research", ["view"])
+    code, _, err = lines_of(capfd, "--subject", "S1", "--stage", "learner")
+    assert code == 3 and "bcikit consent grant S1 --purpose research --sink train" in err
 
 
 def test_one_command_grants_all_that_was_missing(capfd, monkeypatch, tmp_path):

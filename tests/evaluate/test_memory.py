@@ -47,7 +47,7 @@ def long_runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("decoder", ["tangent", "csp"])
+@pytest.mark.parametrize("decoder", ["tangent", "csp", "procrustes", "weighted_sources"])
 def test_complaint_28_a_set_need_not_fit_into_memory(long_runs, tmp_path, monkeypatch, decoder):
     monkeypatch.setattr(data._read, "most", 1 << 20)
     whole = sum(p.stat().st_size for p in long_runs.glob("*.npz"))

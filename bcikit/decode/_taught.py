@@ -1,0 +1,29 @@
+"""A decoder of trials that goes on learning, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.parts import Stage
+from ..core.pipeline import Pipeline
+from ..core.stream import Chunk, Event
+
+
+class Taught(Pipeline):
+    """A decoder alone, behind the stage that cuts its trials. There an event stands on the trial that it opened, so that it
+    teaches when that trial has been decided, not when its cue was shown; and each trial teaches behind itself, whatever it
+    is called, as where nobody knows what it was. (trials, *shape) in, (trials, classes) out, no event but those that came.
+    """
+
+    def part_name(self) -> str:  # type: ignore[override]
+        return self.stages[-1].part_name()
+
+    def step(self, c: Chunk) -> Chunk:
+        mine = {Event(k, "trial") for k in range(c.first, c.end)}
+        out = super().step(c.but(events=(*c.events, *sorted(mine, key=lambda e: e.index))))
+        return out.but(events=tuple(e for e in out.events if e not in mine))
+
+
+def learns(stages: Sequence[Stage]) -> bool:
+    """Whether one of these, or of those within them, goes on learning as it runs."""
+    return any(getattr(s, "learns", False) or s.learns_from or learns(getattr(s, "stages", ())) for s in stages)
