@@ -16,6 +16,7 @@ from ._spec import CommandSpec, Felt
 COUNT = 3
 CORNERS = np.array([[0.0, 1.0, 0.0], [-0.87, -0.5, 0.0], [0.87, -0.5, 0.0]])  # of the formation, about its middle
 START = np.array([0.0, 0.0, 1.0])
+PERSON = np.array([-3.0, 0.0, 1.0])  # somebody stands there, as the limits say
 PULL = 1.2  # 1/s: how fast a drone goes to its place in the formation
 TAU_S, DRAG = 0.18, 0.05  # of the inner loop that tilts until the velocity is as commanded
 GUST, GUST_S = 0.15, 0.8  # m/s, and how long a gust lasts
@@ -38,7 +39,8 @@ class Quadrotors:
         self.velocity += seconds * ((wanted - self.velocity) / TAU_S + DRAG * self._gust / TAU_S)
         self.place = self.place + self.velocity * seconds
         pairs = [np.linalg.norm(self.place[i] - self.place[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
-        return Felt(self.place.copy(), more={"gap": float(min(pairs))})
+        near = float(np.linalg.norm(self.place - PERSON, axis=1).min())
+        return Felt(self.place.copy(), distance=near, more={"gap": float(min(pairs))})
 
     def close(self) -> None:
         """Nothing is held."""
@@ -47,7 +49,8 @@ class Quadrotors:
 @dataclass(eq=False)
 class Drones(Moved):
     """Takes a velocity (vx, vy, vz, m/s), the size of the formation (`spread`, m) and `which`: 0 all, 1 to 3 one of them,
-    while the others stay. The supervisor keeps them apart, within the fence and away from the person (drones.toml)."""
+    while the others stay. The supervisor keeps them apart, within the fence and away from the person, and slows all
+    of them near one (drones.toml)."""
 
     takes: ClassVar = CommandSpec(("vx", "vy", "vz", "spread", "which"), ("m/s", "m/s", "m/s", "m", "1"), (0, 0, 0, 1, 0))
     spec: ClassVar = CommandSpec(

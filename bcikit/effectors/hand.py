@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ..core.label import SIMULATED
 from ..core.parts import Setting
+from ..core.stream import Channel, Recording, Stream, recording
 from ._drawing import Drawing, line
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
@@ -69,6 +71,13 @@ class Hand(Moved):
             line("body", (-0.05, 0, -0.01), grip, width=0.022),
         )
         return Drawing(lines, middle=(-0.06, 0.0, -0.01), span=0.62)
+
+    @classmethod
+    def commands(cls, seconds: float = 10.0, rate: float = 50.0) -> Recording:
+        """Simulated: it closes and opens, every 5 s."""
+        t = np.arange(round(seconds * rate)) / rate
+        stream = Stream("simulated grasps", rate, (Channel("close", "velocity", "rad/s"),), label=SIMULATED)
+        return recording(stream, 0.5 * np.sin(2 * np.pi * t / 5)[:, None])
 
     def device(self) -> Orthosis:
         return Orthosis(self.spec, self.stiffness)

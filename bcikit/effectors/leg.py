@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ..core.label import SIMULATED
 from ..core.parts import Setting
+from ..core.stream import Channel, Recording, Stream, recording
 from ._drawing import Drawing, ball, ground, line
 from ._moved import Moved
 from ._spec import CommandSpec, Felt
@@ -59,7 +61,7 @@ class Legs:
             self.height += dt * self.rise
             self._kick(feet, dt)
         more = {"load": load, "ball": self.ball, "ball_speed": float(self.ball_speed)}
-        return Felt(np.zeros((0, 3)), more=more | dict(zip(JOINTS, self.angle.tolist(), strict=True)))
+        return Felt(np.zeros((0, 3)), force=load, more=more | dict(zip(JOINTS, self.angle.tolist(), strict=True)))
 
     def _kick(self, feet: np.ndarray, dt: float) -> None:
         """The foot pushes the ball like a spring while they overlap."""
@@ -77,7 +79,7 @@ class Legs:
 @dataclass(eq=False)
 class Leg(Moved):
     """Takes the speeds of hips and knees (rad/s; a positive hip swings forwards, a positive knee bends). The load on the
-    harness (`load`, N) is always told."""
+    harness (`load`, N) is always told, and is the force that the limits bound."""
 
     takes: ClassVar = CommandSpec(JOINTS, ("rad/s",) * 4, (0.0,) * 4)
     spec: ClassVar = CommandSpec(
@@ -105,6 +107,15 @@ class Leg(Moved):
             lines.append(line("body", hip, knee, foot, toes, width=0.07))
         balls = (ball("place", (0, 0, high + 0.72), 0.11), ball("thing", (felt["ball"], -0.1, BALL_M), BALL_M))
         return Drawing((*lines, *ground((0, 0), 1.0, 0.25)), balls, middle=(0.3, 0.0, 0.85), span=2.4, turn=-0.25, tilt=0.12)
+
+    @classmethod
+    def commands(cls, seconds: float = 8.0, rate: float = 50.0) -> Recording:
+        """Simulated: steps on the spot, one a second."""
+        turn = np.pi * np.arange(round(seconds * rate)) / rate
+        raised = [np.maximum(side * np.sin(turn), 0) ** 2 for side in (1, -1)]
+        rows = np.column_stack([rate * np.gradient(high * lift) for lift in raised for high in (0.6, 0.9)])
+        channels = tuple(Channel(n, "velocity", "rad/s") for n in JOINTS)
+        return recording(Stream("simulated steps", rate, channels, label=SIMULATED), rows)
 
     def device(self) -> Legs:
         return Legs(self.spec, self.support)

@@ -54,6 +54,30 @@ def test_the_legs_stand_on_floor_and_harness():
     assert light.more["load"] < felt.more["load"] - 0.25 * weight
 
 
+def test_the_legs_step_and_the_harness_never_bears_all():
+    made = Leg(lockstep=True)
+    rec = Leg.commands()
+    permit = OpenGate().open(made, rec.stream)
+    feet, loads = [], []
+    for k, row in enumerate(rec.data):
+        permit.send(Chunk(row[None], k))
+        feet.append(made._device.feet[:, 1])
+        loads.append(made.look().force)
+    lifted = np.array(feet) > 0.06
+    assert lifted.any(axis=0).all() and not lifted.all(axis=1).any()
+    assert 4 <= (np.diff(lifted.astype(int), axis=0) == 1).sum() <= 8  # about one a second
+    assert max(loads) < 600 and made.cause == 0
+
+
+def test_a_wearer_whose_legs_give_way_is_held_by_the_harness_and_the_legs_stop():
+    made = Leg(lockstep=True)
+    driven(made, [0.5, 0, 0, 0], 0.5)
+    made._device.angle[:] = 0.6, 1.2, 0.6, 1.2  # neither foot reaches the floor
+    felt = driven(made, [0.5, 0, 0, 0], 1.5, start=25)
+    assert made.cause == Cause.FORCE and np.allclose(made.told, 0)
+    assert felt.force == pytest.approx(65.0 * 9.81, rel=0.02)
+
+
 def test_a_leg_that_swings_kicks_the_ball():
     made = Leg(lockstep=True)
     driven(made, [-0.8, 1.5, 0, 0], 0.4)
@@ -173,6 +197,19 @@ def test_drones_that_come_near_each_other_are_felt():
     apart = feel()
     driven(made, [0, 0, 0, 0.5, 0], 6.0, start=10)
     assert 0 <= apart < 0.1 and feel() > apart + 0.5
+
+
+def test_drones_that_come_near_the_person_are_felt_and_slow():
+    made = Drones(lockstep=True)
+    driven(made, [0, 0, 0, 1, 0], 0.2)
+    feel = fed_back(made, "distance", low=3.0, high=1.0)
+    felt, far = [], feel()
+    for k in range(60):
+        driven(made, [-0.8, 0, 0, 1, 0], 0.1, start=10 + 5 * k)
+        felt.append((feel(), -made.told[0::3].min()))
+    strength, speed = np.array(felt).T
+    assert strength[-1] > far + 0.2
+    assert speed.max() > 0.75 and 0 < speed[strength > 0.65].max() < 0.6
 
 
 def test_grip_and_contact_of_the_arm_are_felt_and_what_is_not_measured_is_nothing():
