@@ -35,6 +35,8 @@ SPEED, MIDDLE, MOVED, PULL = 0.6, 0.5, 0.15, 2.0  # rad/s, rad, rad, 1/s
 TRIAL_S, EVERY_S = 3.3, 5.3  # how long a trial counts from its cue, as it is cut; in simulation, from cue to cue
 QUIET_S = 3.0  # so long before and behind a choice is driven; else the hand is at rest
 SETTLE_S = 10.0
+PEOPLE = [(seed, hands) for hands in (1.0, 4.0) for seed in (1, 2, 3)]  # of what it takes
+PEOPLE_MIN, HALF, STRICT = 10.0, 0.5, (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # of rest; sensitivity; thresholds
 
 
 @dataclass
@@ -70,8 +72,10 @@ def hand(root: str, rest_min: float = 30.0) -> Iterator[dict[str, Any]]:
     done = np.array(moved) == wanted
     yield {"row": "recorded, a trial: decoder right", **_share(right)}
     yield {"row": "recorded, a trial: hand right", **_share(done), "trials that differ": int((right != done).sum())}
+    yield {"row": "recorded: AUC of a window, imagery against rest", "auc": _auc(seen)}
     yield from _curve("recorded", seen)
     yield from _curve("simulated", _simulated(its, classes, rest_min))
+    yield from _takes(its, classes)
 
 
 def _continuous(its: Pipeline, decoder: Decoder, r: Recording, cues: Sequence[tuple[float, str]]) -> Seen:
@@ -83,11 +87,11 @@ def _continuous(its: Pipeline, decoder: Decoder, r: Recording, cues: Sequence[tu
     return Seen(out, [(cue + late, cue + late + TRIAL_S, m) for cue, m in cues])
 
 
-def _simulated(its: Pipeline, classes: Sequence[str], rest_min: float, seed: int = 0) -> list[Seen]:
-    """A simulated person who learnt in one run, does a second, and rests."""
+def _simulated(its: Pipeline, classes: Sequence[str], rest_min: float, seed: int = 0, hands: float = 1.0) -> list[Seen]:
+    """A simulated person who learnt in one run, does a second, and rests. hands: times the usual rhythms of their areas."""
     names = its.stages[0].settings()["channels"]
     rng = np.random.default_rng(seed)
-    person = Person(names, 125.0, seed)
+    person = Person(names, 125.0, seed, hands=hands)
     stream = Stream("simulated EEG", 125.0, tuple(Channel(n, "eeg", "µV") for n in names), label=SIMULATED)
     made = []
     for turns in (rng.permutation(np.repeat(classes, 20)), rng.permutation(np.repeat(classes, 20)), np.array([], str)):
@@ -167,11 +171,11 @@ def _movements(s: Seen, sure: float) -> tuple[list[tuple[float, int]], int]:
 # -- figures
 
 
-def _curve(who: str, seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
+def _curve(who: str, seen: Sequence[Seen], thresholds: Sequence[float] = SURE) -> Iterator[dict[str, Any]]:
     """Of each threshold: the share of trials whose first movement was right, and movements a minute of rest."""
     from scipy.stats import chi2
 
-    for sure in SURE:
+    for sure in thresholds:
         hits, false, rest_s, chosen = [], 0, 0.0, 0
         for s in seen:
             moves, n = _movements(s, sure)
@@ -189,12 +193,37 @@ def _curve(who: str, seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
         high = chi2.ppf(0.975, 2 * false + 2) / 2 / minutes
         yield {
             "row": f"{who}, continuous, sure {sure:g}: sensitivity",
+            "sure": sure,
             **_share(np.array(hits)),
             "false a minute of rest": {"mean": false / minutes, "ci": [low, high]},
             "minutes of rest": minutes,
             "movements": false,
             "choices": chosen,
         }
+
+
+def _takes(its: Pipeline, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What it takes: of simulated people, half of them with strong rhythms over the hands' areas, how well a window of
+    imagery is told from one of rest, and the movements at the strictest threshold that leaves half of the trials."""
+    for seed, hands in PEOPLE:
+        seen = _simulated(its, classes, PEOPLE_MIN, seed, hands)
+        head = {"row": f"what it takes: person {seed}, rhythms x {hands:g}", "auc": _auc(seen)}
+        curve = [row for row in _curve("", seen, STRICT) if row["mean"] >= HALF]
+        yield {**curve[-1], **head} if curve else {**head, "trials left by each threshold": f"below {HALF:g}"}
+
+
+def _auc(seen: Sequence[Seen]) -> float:
+    """How well windows within imagery are told from those within rest by the probability of rest."""
+    from scipy.stats import mannwhitneyu
+
+    rest: dict[bool, list[float]] = {True: [], False: []}
+    for s in seen:
+        column = [c.name for c in s.out.stream.channels].index("idle")
+        for begin, end, meaning in s.trials:
+            if meaning in WAYS:
+                inside = (s.out.time >= begin) & (s.out.time < end)
+                rest[WAYS[meaning] == 0] += s.out.data[inside, column].tolist()
+    return float(mannwhitneyu(rest[True], rest[False]).statistic / (len(rest[True]) * len(rest[False])))
 
 
 def _share(right: np.ndarray) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from ._drawing import Drawing, line
 from ._geoms import drawn
 from ._spec import CommandSpec, Felt
 
+HEADLESS = {"egl": "EGL", "osmesa": "OSMesa"}  # ways to render without a screen, and the library of each
 MODEL = Path(__file__).with_name("arm.xml")
 HOME = np.array([0.0, -1.0, 0.0, 2.2, 0.0, -1.2, 0.0])  # rad: the hand level, in front of the base
 DAMPED = 0.04  # of the least squares: near a singular posture the hand is slower, not the joints faster
@@ -33,11 +37,8 @@ class Arm7:
     """
 
     def __init__(self, spec: CommandSpec, seed: int = 0, cup: tuple[float, float] | None = None) -> None:
-        try:
-            import mujoco
-        except ModuleNotFoundError as error:
-            raise WrongUse("The arm needs MuJoCo.", do='pip install "bcikit[robot]"') from error
-        self.spec, self._mj = spec, mujoco
+        self.spec, self._mj = spec, _mujoco()
+        mujoco = self._mj
         self.model = mujoco.MjModel.from_xml_path(str(MODEL))
         self.data = mujoco.MjData(self.model)
         name = mujoco.mj_name2id
@@ -143,6 +144,19 @@ class Arm7:
         if self._renderer:
             self._renderer.close()
         self._renderer = None
+
+
+def _mujoco() -> Any:
+    """MuJoCo. How it renders is settled where it is first imported; without a screen it renders by EGL or OSMesa, where one
+    is there and nobody (MUJOCO_GL) has said otherwise."""
+    if "DISPLAY" not in os.environ and "WAYLAND_DISPLAY" not in os.environ and sys.platform == "linux":
+        there = (way for way, library in HEADLESS.items() if find_library(library))
+        os.environ.setdefault("MUJOCO_GL", next(there, "off"))
+    try:
+        import mujoco
+    except ModuleNotFoundError as error:
+        raise WrongUse("The arm needs MuJoCo.", do='pip install "bcikit[robot]"') from error
+    return mujoco
 
 
 def _tilt(turn: np.ndarray) -> np.ndarray:

@@ -22,11 +22,22 @@ PAPER = (250, 250, 248)
 
 
 def picture(effector: Any, more: Drawing | None = None, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """(height, width, 3) uint8 of an effector and what stands around it."""
+    """(height, width, 3) uint8 of an effector and what stands around it; what is said of it stands below what is
+    rendered."""
     render = getattr(getattr(effector, "_device", None), "picture", None)
     seen = render(size) if render is not None else None
     drawing = effector.drawing()
-    return painted(drawing if more is None else drawing + more, size) if seen is None else seen
+    if seen is None:
+        return painted(drawing if more is None else drawing + more, size)
+    return _said(seen, ", ".join(text for _, _, text in drawing.words))
+
+
+def _said(seen: np.ndarray, text: str) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(seen)
+    ImageDraw.Draw(image).text((seen.shape[1] / 2, seen.shape[0] - 16), text, fill=PAPER, anchor="mm", font_size=15)
+    return np.asarray(image)
 
 
 def painted(d: Drawing, size: tuple[int, int] = SIZE) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..core.parts import Setting
 from ._arm import Arm7
-from ._drawing import Drawing, ball
+from ._drawing import Drawing, ball, word
 from ._moved import Moved
 from ._partner import Partner
 from ._spec import CommandSpec, Felt
@@ -42,11 +42,16 @@ class Arm(Moved):
         return (Arm7 if self.before == "cup" else Partner)(self.spec, self.seed)
 
     def drawing(self) -> Drawing:
-        """All of it in lock-step; where the device is another process, the hand alone is known."""
+        """All of it in lock-step; where the device is another process, the hand alone is known. What was helped stands
+        below."""
         device = self._device
         if isinstance(device, Arm7):
-            return device.drawing()
-        return Drawing(balls=tuple(ball("body", p, 0.03) for p in self.look().points), middle=(0.32, 0.0, 0.28), span=1.25)
+            seen = device.drawing()
+        else:
+            seen = Drawing(
+                balls=tuple(ball("body", p, 0.03) for p in self.look().points), middle=(0.32, 0.0, 0.28), span=1.25
+            )
+        return replace(seen, words=(*seen.words, word("place", (0.32, 0.0, -0.18), f"helped {self.helped:.0%}")))
 
     @property
     def helped(self) -> float:

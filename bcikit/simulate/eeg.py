@@ -85,7 +85,8 @@ class Person:
     """names: electrodes, spelled as in the montage. mains: 50 or 60 Hz, 0 for none. bad: an electrode without good
     contact. amplitude: times everything that is of the person. artefacts: whether blinks, clenches and pops come by
     themselves. lapse: probability that an imagery, a flicker or a flash that is waited for is missed; the truth then says
-    `lapse`. session: another sitting of the same person, who has the same head and other noise."""
+    `lapse`. session: another sitting of the same person, who has the same head and other noise. hands: times the rhythms
+    that imagining a movement takes away."""
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class Person:
         artefacts: bool = True,
         lapse: float = 0.0,
         session: int = 0,
+        hands: float = 1.0,
     ) -> None:
         self.names, self.rate, self.mains = tuple(names), rate, mains
         self.at = 0  # the sample to come
@@ -124,6 +126,7 @@ class Person:
         peaks = np.array([fact(peak) for _, peak, _ in RHYTHMS])
         self._rhythms = Rhythms(rate, peaks, fact("width_hz"), waves)
         self._gain_of = [GAINS.index(name) for name, _, _ in RHYTHMS]
+        self._hands = hands
         brain = np.vstack([self._sources(head), self._rhythm_maps(), self._ssvep_map()]) * person
         self._seen = {
             "blink": _scaled(eyes, self.names, "Fp1", "Fp2") * person,
@@ -340,7 +343,8 @@ class Person:
             kind, around = name.split()[0], ("O1", "O2") if name == "alpha" else (electrode,)
             others = [e for n, _, e in RHYTHMS if n == name]
             power = sum(np.mean(below(around, e) ** 2) for e in others)  # of all sources of this rhythm, where it is stated
-            maps.append(fact(kind) * below(self.names, electrode) / np.sqrt(power))
+            size = fact(kind) * (1.0 if name == "alpha" else self._hands)
+            maps.append(size * below(self.names, electrode) / np.sqrt(power))
         return np.array(maps)
 
     def _ssvep_map(self) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 pytest.importorskip("mujoco", reason="left out: the arm needs MuJoCo (the extra robot)")
 
 from bcikit import Chunk
+from bcikit.effectors import _arm
 from bcikit.effectors._arm import Arm7
-from bcikit.effectors._picture import painted
+from bcikit.effectors._picture import painted, picture
 from bcikit.effectors._supervisor import Cause
 from bcikit.effectors.arm import Arm
 from bcikit.testing import OpenGate
@@ -119,3 +122,24 @@ def test_pictures_are_rendered_or_drawn(arm):
     arm._renderer = False  # as where nothing renders
     assert arm.picture((320, 240)) is None
     assert painted(arm.drawing(), (320, 240)).std() > 5
+
+
+@pytest.mark.parametrize("there, way", [({"EGL", "OSMesa"}, "egl"), ({"OSMesa"}, "osmesa"), (set(), "off")])
+def test_without_a_screen_it_renders_by_what_is_there(monkeypatch, there, way):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(_arm, "find_library", lambda name: name if name in there else None)
+    monkeypatch.setattr(_arm.sys, "platform", "linux")
+    _arm._mujoco()
+    assert os.environ["MUJOCO_GL"] == way
+
+
+def test_what_is_rendered_says_how_much_was_helped():
+    made = Arm(lockstep=True)
+    permit = OpenGate().open(made, Arm.commands().stream)
+    assert [text for _, _, text in made.drawing().words] == ["helped 0%"]
+    grey = np.full((240, 320, 3), 90, np.uint8)
+    made._device.picture = lambda size: grey
+    assert (picture(made, size=(320, 240))[200:] != 90).any()
+    permit.close()
