@@ -170,7 +170,8 @@ def _names(f: Facts, which: range) -> int:
 
 
 def _value(f: Facts, i: int, rms: np.ndarray) -> str:
-    return "–" if rms[i] != rms[i] else f"{rms[i]:.3g}" if rms[i] < 1e4 else f"{rms[i]:.1e}"
+    v = rms[i]
+    return "–" if v != v else f"{v:.3g}" if v < 1e3 else f"{v:.0f}" if v < 1e6 else f"{v:.1e}"
 
 
 def _bands(f: Facts, i: int) -> str:

@@ -28,6 +28,7 @@ function heard(f) {
     document.body.classList.toggle("moved", !!f.orders);
     document.body.classList.toggle("brain", !!f.counts);
     document.body.classList.toggle("scalp", !!f.eeg);
+    zoom = null;
     scalp.length = marks.length = chances.length = 0;
     buttons();
   }
@@ -82,7 +83,7 @@ function toldEffector(f) {
   const safe = frame.cause === "none";
   tell([
     ...(frame.orders ? [["supervisor", safe ? "lets it move" : `holds: ${frame.cause}`, safe ? "good" : "bad"]] : [["supervisor", "none: nothing that moves"]]),
-    ...(frame.felt || []).map(([name, unit, value]) => [name.replace("_", " "), `${plain(value)} ${unit === "1" ? "" : unit}`]),
+    ...(frame.felt || []).map(([name, unit, value]) => [name.replaceAll("_", " "), `${plain(value)} ${unit === "1" ? "" : unit}`]),
     ["trial", f.count + 1], ["seed", f.seed],
   ]);
 }

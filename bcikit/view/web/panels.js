@@ -69,7 +69,7 @@ function drawAgainst(list, names) {
     const y = (v) => high * (j + 0.5) - Math.max(-1.25, Math.min(1.25, v || 0)) * high * 0.38;
     stroke(g, [[left, y(0)], [w, y(0)]], C.line, 1);
     [[1, C.cool], [0, C.hot]].forEach(([k, colour]) => stroke(g, list.map((v, i) => [left + i / (TRACE_S / BIN_S - 1) * (w - left), y(v[k][j])]), colour));
-    g.fillStyle = C.dim; g.textBaseline = "middle"; g.fillText(name, 1, y(0));
+    g.fillStyle = C.dim; g.textBaseline = "middle"; g.fillText(name.replaceAll("_", " "), 1, y(0));
   });
 }
 
@@ -131,7 +131,7 @@ function drawOrders(list) {
     const limited = low < 0 ? Math.abs(value) >= 0.98 * (value < 0 ? -low : top) : false;
     g.fillStyle = C.line; g.fillRect(left, y - thick / 2, right - left, thick);
     g.fillStyle = limited ? C.bad : C.cool; g.fillRect(Math.min(zero, x(value)), y - thick / 2, Math.max(Math.abs(x(value) - zero), 1), thick);
-    g.fillStyle = C.dim; g.textAlign = "left"; g.fillText(name, 0, y);
+    g.fillStyle = C.dim; g.textAlign = "left"; g.fillText(name.replaceAll("_", " "), 0, y);
     g.fillStyle = limited ? C.bad : C.text; g.textAlign = "right"; g.fillText(`${plain(value)} ${unit === "1" ? "" : unit}`, w, y);
   });
 }

@@ -6,6 +6,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");       // then nothi
 const canvas = $("task");
 const trail = [];
 let view = { turn: 0, tilt: 0 };                                  // how the eye was dragged round
+let zoom = null;                                                  // so that nothing is cut off as it begins
 
 function drawTask(frame, facts, flash, age, still) {
   const [g, w, h] = sized(canvas), side = facts ? facts.side : 6;
@@ -40,8 +41,14 @@ function drawHand([hx, hy]) {
   stroke(g, [[x - 9, y], [x + 9, y]], C.cool, 2); stroke(g, [[x, y - 9], [x, y + 9]], C.cool, 2);
 }
 
+// how much smaller everything but the surroundings must be to fit; where that is much, they lie beyond the picture anyway
+function room(strokes, w, h) {
+  const far = Math.max(...strokes.filter((s) => s.role !== "place").flatMap((s) => s.at.map(([x, y]) => Math.max(Math.abs(2 * x / w - 1), Math.abs(2 * y / h - 1)))));
+  return far > 0.97 && far < 1.5 ? 0.97 / far : 1;
+}
+
 function drawScene(d) {
-  const [g, w, h] = sized(canvas), [middle, span, turn, tilt] = d.look, k = Math.min(w, h * 1.25) / span;
+  const [g, w, h] = sized(canvas), [middle, span, turn, tilt] = d.look, k = (zoom || 1) * Math.min(w, h * 1.25) / span;
   const a = turn + view.turn, e = Math.max(-0.2, Math.min(1.5, tilt + view.tilt));
   const project = (p) => {
     const [x, y, z] = p.map((v, i) => v - middle[i]), ahead = y * Math.cos(a) - x * Math.sin(a);
@@ -49,6 +56,7 @@ function drawScene(d) {
   };
   const strokes = d.lines.map(([role, points, width]) => ({ role, width: width * k, at: points.map(project) }))
     .concat(d.balls.map(([role, point, radius]) => ({ role, ball: Math.max(radius * k, 1.5), at: [project(point)] })));
+  if (zoom === null && (zoom = room(strokes, w, h)) < 1) return drawScene(d);
   for (const s of strokes) s.far = s.at.reduce((sum, p) => sum + p[2], 0) / s.at.length + (s.role === "place" ? 1e3 : 0);
   strokes.sort((s, t) => t.far - s.far);                           // what is far is painted first
   g.lineCap = g.lineJoin = "round";
