@@ -59,8 +59,14 @@ class HonestMeans(Stage):
         return np.array(rows, np.float32).reshape(len(due), *self.into.shape)
 
 
+class HonestMeansOfOne(HonestMeans):
+    """It could change the rate, and does not."""
+
+    n: ClassVar[int] = 1
+
+
 @pytest.mark.parametrize("law", STAGE_LAWS)
-@pytest.mark.parametrize("cls", [Honest, HonestMeans])
+@pytest.mark.parametrize("cls", [Honest, HonestMeans, HonestMeansOfOne])
 def test_an_honest_stage_passes(cls, law):
     STAGE_LAWS[law](Case(cls(), noise()))
 

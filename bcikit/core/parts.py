@@ -129,11 +129,11 @@ class Stage(Part):
 
     def rows(self, x: np.ndarray) -> np.ndarray:
         """x (samples, *shape) -> (samples, *out.shape), a fresh array."""
-        raise NotImplementedError(f"{type(self).__name__} has no rows()")
+        return self.ticks(x, np.arange(len(x)))  # of a stage that could change the rate, and does not
 
     def ticks(self, x: np.ndarray, due: np.ndarray) -> np.ndarray:
         """x (samples, *shape) -> (len(due), *out.shape): the outputs that use input up to the rows `due` of x."""
-        raise NotImplementedError(f"{type(self).__name__} changes the rate and has no ticks()")
+        raise NotImplementedError(f"{type(self).__name__} has neither rows() nor ticks()")
 
     def adapt(self, event: Event) -> None:
         """Learn from an event named in `learns_from`; called behind the sample it stands on."""

@@ -53,7 +53,7 @@ class Field:
             raise WrongUse(f"{where}={value} is not known.", f"It can be {', '.join(map(str, about.choices))}.")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             low, high = (-math.inf if about.low is None else about.low), (math.inf if about.high is None else about.high)
-            if not low <= value <= high:
+            if not low <= value <= high or math.isinf(value):
                 unit = f" {about.unit}" if about.unit else ""
                 span = f"{low:g}{unit} or more" if about.high is None else f"{low:g} to {high:g}{unit}"
                 raise WrongUse(f"{where}={value:g} is out of bounds.", f"It can be {span}.")
