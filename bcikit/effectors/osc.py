@@ -40,8 +40,8 @@ class Osc(Sink):
             raise WrongUse("osc needs the library python-osc.", do='pip install "bcikit[io]"') from error
         try:
             self._client = SimpleUDPClient(self.host, self.port)
-        except OSError as error:
-            raise WrongUse(f"osc cannot find {self.host}.", f"{error.strerror}.") from error
+        except (OSError, UnicodeError) as error:  # the latter where it cannot be a name
+            raise WrongUse(f"osc cannot find {self.host}.", f"{getattr(error, 'strerror', error)}.") from error
         self._to = f"{self.address}/{'_'.join(s.name.split())}"
         self._say(f"{self.address}/use", [use(s.label)])
 

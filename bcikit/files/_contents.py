@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +35,7 @@ def contents(path: Path, limit: int | None = None) -> bytes:
         raise FileTrouble(f"There is no file {path}.", "The name or the folder is not right.") from None
     except PermissionError:
         raise FileTrouble(f"{path} may not be read.", "It belongs to another user.", f"chmod +r {path}") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # a name that cannot be one; damage in what is packed
         raise FileTrouble(f"{path} cannot be read.", f"{getattr(error, 'strerror', None) or error}.") from None
     if not raw:
         raise FileTrouble(f"{path} is empty.", "The recording ended before anything was written.")

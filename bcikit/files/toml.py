@@ -25,8 +25,8 @@ class Toml:
             with path.open("rb") as f:
                 raw = f.read(MOST + 1)
             self.text = raw.decode().replace("\r\n", "\n")
-        except (OSError, UnicodeError) as error:
-            why = f"{error.strerror}." if isinstance(error, OSError) else "It is no text."
+        except (OSError, ValueError) as error:
+            why = "It is no text." if isinstance(error, UnicodeError) else f"{getattr(error, 'strerror', error)}."
             raise FileTrouble(f"{path} cannot be read.", why) from error
         if len(raw) > MOST:
             raise FileTrouble(f"{path} is over {MOST // 1000} kB.", "What is written by hand is a page or two.")

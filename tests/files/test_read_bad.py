@@ -34,6 +34,7 @@ BROKEN = {
     "garbage.bdf": bytes(range(256)) * 20,
     "garbage.gdf": bytes(range(256)) * 20,
     "garbage.fif.gz": bytes(range(256)) * 20,
+    "damaged.txt.gz": gzip.compress(GOOD.encode())[:60] + b"\xff" * 400,
     "cut.fif.gz": gzip.compress(os.urandom(5000))[:2000],
     "unknown.xyz": b"what is this?",
     "prose.txt": b"Dear diary,\ntoday I recorded, among others, my brain.\n" * 20,
@@ -60,6 +61,8 @@ def test_places_that_hold_no_file(tmp_path):
         read(tmp_path / "absent.txt")
     with pytest.raises(FileTrouble, match="is a folder"):
         read(tmp_path)
+    with pytest.raises(FileTrouble, match="null byte"):
+        read(tmp_path / "a\0.txt")
     (tmp_path / "a.npy").write_bytes(b"x")
     np.savez(tmp_path / "objects.npz", x=np.array([{}, {}], dtype=object))
     with pytest.raises(FileTrouble, match="no signal"):
