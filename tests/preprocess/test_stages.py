@@ -348,6 +348,7 @@ def test_pops_are_limited_and_a_still_channel_is_zero():
     out = run(Standardize(), recording(source.stream, x))
     assert out.data[1400, 0] == 20.0 and (out.data[250:, 1] == 0).all()
     assert out.stream.channels[0].unit == "SD"
+    assert [(e.index, e.name, e.value) for e in out.events] == [(1499, "standardize", 0.004)], "one of two times 125"
 
 
 def test_a_gap_shorter_than_the_window_keeps_the_statistics():
