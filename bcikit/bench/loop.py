@@ -19,12 +19,13 @@ import numpy as np
 from ..decode.kinematics.steering import Steering
 from ..kernels import one_thread
 from ..simulate.loop_facts import fact, fingerprint
+from ..simulate.population import Populations
 from ..tasks._targets import Targets
 from ..tasks.closed_loop import BLOCKS
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
 from ._many import Heard, Many, Networks, Told, Use, many
-from .raw import raw
+from .raw import raw, step
 
 TEACHERS = ("static", "aligned", "rti", "prit", "known")  # of the row days, each also a row of its own
 ROWS = ("grid", "click", "refit", "gate", "gru", "bins", "days", *TEACHERS, "minutes", "night", "step", "raw")
@@ -63,7 +64,7 @@ def loop(rows: Sequence[str], seeds: Sequence[int], days: int = 60, seconds: flo
         **{t: partial(stays, days=days, teachers=(t,)) for t in TEACHERS},
         "minutes": minutes,
         "night": night,
-        "step": step,
+        "step": lambda s: step(),
         "raw": lambda s: raw(s[0], seconds),
     }
     with one_thread():  # more of them would wait for each other
@@ -364,35 +365,17 @@ def minutes(seeds: Sequence[int], days: int = 20, units: int = 96) -> Iterator[d
 
 
 def night(seeds: Sequence[int], units: int = 192) -> Iterator[dict[str, Any]]:
-    """A bad night takes part of the units: minute after minute of use, without labels, bits a second over the day before."""
-    m = calibrated(seeds, units)
-    m.use(SETTLE_S, keep=False)
-    before = np.maximum(scored(m), 0.1)
-    m.world.neurons.shock()
-    known = None
-    for minute in range(1, 7):
-        m.world.task.fresh()
-        use = m.use(MINUTE_S)
-        known = use if known is None else known.then(use)
-        yield {"row": f"bad night, minute {minute}", **interval(m.world.task.bits_per_s() / before)}
-        m.fit(known, "prit")
-
-
-def step(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Microseconds of one step of the Kalman filter on 4,096 channels."""
-    import time
-
-    from ..core.stream import Channel, Chunk, Stream
-    from ..decode.kinematics.kalman import Kalman
-
-    n = 4096
-    k = Kalman().solve(0.9 * np.eye(2), np.eye(2), np.random.default_rng(0).standard_normal((n, 2)), np.full(n, 9.0))
-    k.start(Stream("counts", 50.0, tuple(Channel(f"u{i}", "spikes", "count") for i in range(n))))
-    took = []
-    for i in range(5000):
-        c = Chunk(np.ones((1, n), np.float32), i, 0.0)
-        begin = time.perf_counter_ns()
-        k.step(c)
-        took.append((time.perf_counter_ns() - begin) / 1000)
-    p50, p99 = np.percentile(took, (50, 99))
-    yield {"row": "Kalman step, 4096 channels", "us_p50": float(p50), "us_p99": float(p99)}
+    """A bad night takes part of the units, or a bank of channels falls silent: minute after minute of use, without labels,
+    bits a second over those before."""
+    well = calibrated(seeds, units)
+    well.use(SETTLE_S, keep=False)
+    before = np.maximum(scored(well), 0.1)
+    for what, happens in (("bad night", Populations.shock), ("a bank lost", Populations.lose_bank)):
+        m, known = deepcopy(well), None
+        happens(m.world.neurons)
+        for minute in range(1, 7):
+            m.world.task.fresh()
+            use = m.use(MINUTE_S)
+            known = use if known is None else known.then(use)
+            yield {"row": f"{what}, minute {minute}", **interval(m.world.task.bits_per_s() / before)}
+            m.fit(known, "prit")

@@ -1,13 +1,16 @@
-"""The closed loop from raw signals, paced by the wall clock: how late the cursor is, and whether the loop keeps up."""
+"""How long it takes: the closed loop from raw signals, paced by the wall clock, and a step of the decoder by itself."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..core.clock import WALL, JumpClock
+from ..core.stream import Channel, Chunk, Stream
+from ..decode.kinematics.kalman import Kalman
 from ..ethics.gate import Gate
 from ..tasks.raw import raw_loop
 from ..tasks.world import STEP_S
@@ -37,3 +40,18 @@ def raw(seed: int, seconds: float, channels: int = CHANNELS) -> Iterator[dict[st
         "kept": bins / (seconds / STEP_S),
         "bits_per_s": loop.facts()["bits_per_s"],
     }
+
+
+def step() -> Iterator[dict[str, Any]]:
+    """Microseconds of one step of the Kalman filter on 4,096 channels."""
+    n = 4096
+    k = Kalman().solve(0.9 * np.eye(2), np.eye(2), np.random.default_rng(0).standard_normal((n, 2)), np.full(n, 9.0))
+    k.start(Stream("counts", 50.0, tuple(Channel(f"u{i}", "spikes", "count") for i in range(n))))
+    took = []
+    for i in range(5000):
+        c = Chunk(np.ones((1, n), np.float32), i, 0.0)
+        begin = time.perf_counter_ns()
+        k.step(c)
+        took.append((time.perf_counter_ns() - begin) / 1000)
+    p50, p99 = np.percentile(took, (50, 99))
+    yield {"row": "Kalman step, 4096 channels", "us_p50": float(p50), "us_p99": float(p99)}

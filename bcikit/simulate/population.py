@@ -15,6 +15,7 @@ from .implant_facts import fact as implant
 from .loop_facts import fact
 
 AHEAD = 64  # bins for which chance is drawn at a time
+BANK = 32  # channels behind one connector; a Utah array has three
 MOST = 60  # the largest count of a bin that can be drawn
 
 
@@ -140,6 +141,10 @@ class Populations:
             gone = rng.permutation(self.units) < round((fact("shock") if part is None else part) * self.units)
             self._replace(i, gone, *self._units(rng, self.units))
         self._load()
+
+    def lose_bank(self, bank: int = 0) -> None:
+        """All channels behind one connector fall silent."""
+        self.alive[:, BANK * bank : BANK * (bank + 1)] = False
 
     def _replace(self, i: int, which: np.ndarray, base: np.ndarray, tuning: np.ndarray) -> None:
         self.base[i, which], self.tuning[i, which] = base[which], tuning[which]

@@ -32,8 +32,7 @@ def lost(neurons):
 
 
 def dead(neurons):
-    """A bank of channels falls silent."""
-    neurons.alive[:, :32] = False
+    neurons.lose_bank()
 
 
 def drifted(neurons):
