@@ -19,6 +19,7 @@ from bcikit.acquire.emulate._cyton import GAINS, CytonFirmware
 from bcikit.acquire.emulate._source import Simulated
 from bcikit.acquire.emulate.cyton import Cyton
 from bcikit.core.errors import WrongUse
+from tests.acquire.brainflow_driver import driver, until
 
 COUNT_UV = 4.5e6 / 24 / (2**23 - 1)  # stated by OpenBCI for gain 24
 
@@ -44,29 +45,6 @@ def parsed(data):
         data[26:32],
         data[32],
     )
-
-
-@contextlib.contextmanager
-def driver(port, board_id=0):
-    from brainflow.board_shim import BoardShim, BrainFlowInputParams
-
-    BoardShim.disable_board_logger()
-    params = BrainFlowInputParams()
-    params.serial_port = port
-    board = BoardShim(board_id, params)
-    board.prepare_session()
-    try:
-        yield board
-    finally:
-        board.release_session()
-
-
-def until(true, seconds=10.0):
-    """Wait for a condition, to a deadline."""
-    end, wait = time.monotonic() + seconds, threading.Event()
-    while not true():
-        assert time.monotonic() < end, "nothing came in time"
-        wait.wait(0.01)
 
 
 class Terminal:
@@ -211,7 +189,7 @@ def test_the_wrong_radio_channel_and_a_board_that_is_off_are_refused_by_brainflo
     from brainflow.exit_codes import BrainFlowError, BrainFlowExitCodes
 
     for settings in ({"channel": 3, "dongle_channel": 4}, {"power": False}):
-        with Cyton(**settings) as board, pytest.raises(BrainFlowError) as refused, driver(board.port):
+        with Cyton(**settings) as board, pytest.raises(BrainFlowError) as refused, driver(0, serial_port=board.port):
             pass
         assert refused.value.exit_code == BrainFlowExitCodes.BOARD_NOT_READY_ERROR.value
 
@@ -339,7 +317,7 @@ def gui_rows(path):
 @pytest.mark.realtime
 def test_brainflow_reads_the_recordings_microvolts_to_half_a_count(shared):
     path = shared("openbci-gui/gui-v6.txt")
-    with Cyton(file=path) as board, driver(board.port) as host:
+    with Cyton(file=path) as board, driver(0, serial_port=board.port) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 750)
         data = host.get_board_data()
@@ -359,7 +337,7 @@ def test_brainflow_reads_the_recordings_microvolts_to_half_a_count(shared):
 def test_brainflow_loses_exactly_the_dropped_packets(shared, tmp_path):
     log = tmp_path / "log"
     path = shared("openbci-gui/gui-v6.txt")
-    with Cyton(file=path, drop=0.03, seed=3, log=log) as board, driver(board.port) as host:
+    with Cyton(file=path, drop=0.03, seed=3, log=log) as board, driver(0, serial_port=board.port) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 700)
         data = host.get_board_data()
@@ -373,7 +351,7 @@ def test_brainflow_loses_exactly_the_dropped_packets(shared, tmp_path):
 
 @pytest.mark.realtime
 def test_brainflow_survives_garbled_packets():
-    with Cyton(garble=0.1, seed=5) as board, driver(board.port) as host:
+    with Cyton(garble=0.1, seed=5) as board, driver(0, serial_port=board.port) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 500)
         data = host.get_board_data()
@@ -389,7 +367,7 @@ def test_brainflow_survives_garbled_packets():
 @pytest.mark.realtime
 def test_brainflow_measures_the_resistances():
     ohm = (1e3, 5e3, 1e4, 2e4, 5e4, 1e5, 3e5, 2e6)
-    with Cyton(resistance=ohm) as board, driver(board.port) as host:
+    with Cyton(resistance=ohm) as board, driver(0, serial_port=board.port) as host:
         board.firmware.source = Constant([0.0] * 8)
         said = host.config_board("".join(f"z{c}10Z" if c % 2 else f"z{c}01Z" for c in range(1, 9)))
         assert said.count("Success: Lead off set") == 8
@@ -407,7 +385,7 @@ def test_brainflow_measures_the_resistances():
 def test_brainflow_reads_sixteen_channels_of_a_daisy(shared):
     path = shared("openbci-gui/gui-v5-daisy-railed.txt")
     rows = np.array([s.split(",")[1:17] for s in path.read_text().splitlines() if s[:1].isdigit()], float)
-    with Cyton(file=path) as board, driver(board.port, 2) as host:
+    with Cyton(file=path) as board, driver(2, serial_port=board.port) as host:
         assert board.firmware.daisy
         host.config_board("".join(f"x{c}000110X" for c in "12345678QWERTYUI"))  # the recording was made at gain 1
         host.start_stream()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -15,30 +12,10 @@ from hypothesis import strategies as st
 from bcikit.acquire.emulate._ganglion import GanglionFirmware
 from bcikit.acquire.emulate._source import Simulated
 from bcikit.acquire.emulate.ganglion import Ganglion
+from tests.acquire.brainflow_driver import driver, until
 
+GANGLION = {"board_id": 1, "other_info": "fw:auto", "timeout": 5}
 COUNT_UV = 1.2e6 / (2**23 - 1) / 1.5 / 51
-
-
-@contextlib.contextmanager
-def driver(port):
-    from brainflow.board_shim import BoardShim, BrainFlowInputParams
-
-    BoardShim.disable_board_logger()
-    params = BrainFlowInputParams()
-    params.serial_port, params.other_info, params.timeout = port, "fw:auto", 5
-    board = BoardShim(1, params)
-    board.prepare_session()
-    try:
-        yield board
-    finally:
-        board.release_session()
-
-
-def until(true, seconds=10.0):
-    end, wait = time.monotonic() + seconds, threading.Event()
-    while not true():
-        assert time.monotonic() < end, "nothing came in time"
-        wait.wait(0.01)
 
 
 class Rows:
@@ -75,7 +52,7 @@ def test_the_accelerometer_takes_turns():
 def test_brainflow_reads_the_recording_through_the_dongle(shared):
     path = shared("openbci-gui/gui-v3-ganglion.txt")
     rows = np.array([s.split(",")[1:5] for s in path.read_text().splitlines() if s[:1].isdigit()], float)
-    with Ganglion(file=path) as board, driver(board.port) as host:
+    with Ganglion(file=path) as board, driver(**GANGLION, serial_port=board.port) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 400)
         data = host.get_board_data()
@@ -89,7 +66,7 @@ def test_brainflow_reads_the_recording_through_the_dongle(shared):
 
 @pytest.mark.realtime
 def test_brainflow_reads_impedance_and_accelerometer_through_the_dongle():
-    with Ganglion(resistance=(3e3, 7e3, 20e3, 450e3, 9e3)) as board, driver(board.port) as host:
+    with Ganglion(resistance=(3e3, 7e3, 20e3, 450e3, 9e3)) as board, driver(**GANGLION, serial_port=board.port) as host:
         host.config_board("n")
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 60)
@@ -105,7 +82,7 @@ def test_brainflow_reads_impedance_and_accelerometer_through_the_dongle():
 
 @pytest.mark.realtime
 def test_brainflow_misses_exactly_the_packets_dropped(tmp_path):
-    with Ganglion(drop=0.1, seed=2, log=tmp_path / "log") as board, driver(board.port) as host:
+    with Ganglion(drop=0.1, seed=2, log=tmp_path / "log") as board, driver(**GANGLION, serial_port=board.port) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= 300)
         data = host.get_board_data()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -16,6 +14,7 @@ import pytest
 from bcikit.acquire.emulate._source import Simulated
 from bcikit.acquire.emulate.wifi import Wifi
 from bcikit.core.errors import DeviceTrouble
+from tests.acquire.brainflow_driver import driver, until
 
 COUNT_UV = 4.5e6 / 24 / (2**23 - 1)
 GANGLION_UV = 1.2e6 / (2**23 - 1) / 1.5 / 51
@@ -30,29 +29,10 @@ def shield(*args, **settings):
         pytest.skip(f"left out: {trouble.what} {trouble.why}")
 
 
-@contextlib.contextmanager
-def driver(device, board_id):
-    from brainflow.board_shim import BoardShim, BrainFlowInputParams
-
-    BoardShim.disable_board_logger()
-    params = BrainFlowInputParams()
-    params.ip_address = device.address
+def over_wifi(device, board_id):
     with socket.socket() as free:
         free.bind((device.address, 0))
-        params.ip_port = free.getsockname()[1]
-    board = BoardShim(board_id, params)
-    board.prepare_session()
-    try:
-        yield board
-    finally:
-        board.release_session()
-
-
-def until(true, seconds=10.0):
-    end, wait = time.monotonic() + seconds, threading.Event()
-    while not true():
-        assert time.monotonic() < end, "nothing came in time"
-        wait.wait(0.01)
+        return driver(board_id, ip_address=device.address, ip_port=free.getsockname()[1])
 
 
 def ask(port, path, body=None):
@@ -62,7 +42,7 @@ def ask(port, path, body=None):
 
 
 def streamed(device, board_id, n):
-    with driver(device, board_id) as host:
+    with over_wifi(device, board_id) as host:
         host.start_stream()
         until(lambda: host.get_board_data_count() >= n)
         data = host.get_board_data()
@@ -139,7 +119,7 @@ def test_brainflow_loses_exactly_the_packets_dropped_over_wifi(tmp_path):
 def test_brainflow_reads_a_ganglion_over_wifi_and_its_impedances():
     with shield("ganglion", seed=4, resistance=(3e3, 7e3, 20e3, 45e3, 9e3)) as it:
         data = streamed(it, 4, 2000)
-        with driver(it, 4) as host:
+        with over_wifi(it, 4) as host:
             host.config_board("z")
             host.start_stream()
             until(lambda: host.get_board_data_count() >= 6)
