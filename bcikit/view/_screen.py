@@ -64,7 +64,8 @@ def frame(f: Facts, look: Look, width: int, height: int, colour: bool = True) ->
     head = _head(f, width)
     room = height - len(head) - 2
     traces = not look.table and f.stream.rate and room >= 2 and width >= 40
-    body, axis, paging = (_traces if traces else _table)(f, look, width, max(room, 1))
+    chances = all(c.kind == "probability" for c in f.stream.channels)
+    body, axis, paging = (_chances if chances else _traces if traces else _table)(f, look, width, max(room, 1))
     said: list[Piece] = [(f" {paging}", "dim"), (f"  {shown(f.said)}", "bold")]
     foot = between(said, _keys(f, look, width - sum(cells(text) for text, _ in said)), width)
     lines = [*head, *body, *[[]] * (room - len(body)), axis, foot]
@@ -281,4 +282,24 @@ def _table(f: Facts, look: Look, width: int, room: int) -> tuple[list[list[Piece
             for part in f.bands[i]:
                 line += [(bar(part) * 2, "cyan"), (f" {part * 100:3.0f} %  " if part == part else "         ", "dim")]
         body.append(line)
+    return body, [], paging
+
+
+def _chances(f: Facts, look: Look, width: int, room: int) -> tuple[list[list[Piece]], list[Piece], str]:
+    """What a decoder says: the newest probability of each class, the likeliest marked."""
+    which, paging = _page(f, look, room)
+    label = _names(f, which)
+    p = f.signal.last if f.report.status.state not in SILENT else np.full(len(f.stream.channels), np.nan)
+    most = max(width - label - 11, 1)
+    body: list[list[Piece]] = []
+    for i in which:
+        known, first = p[i] == p[i], p[i] == np.nanmax(p) if np.isfinite(p).any() else False
+        style = "green bold" if first else "dim"
+        body.append(
+            [
+                (f" {fit(short(f.stream.channels[i].name, label), label)}  ", "bold"),
+                (f"{p[i]:6.1%}  " if known else "     –  ", style),
+                ("█" * round(float(p[i]) * most) if known else "", style),
+            ]
+        )
     return body, [], paging

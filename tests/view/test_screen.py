@@ -48,6 +48,22 @@ def test_the_rate_is_held_against_the_boards_and_not_against_that_of_decisions()
     assert "250.0 of 250 Hz" in said and "of 2 Hz" not in said
 
 
+@pytest.mark.parametrize("rate", [2.0, 0.0])
+def test_what_a_decoder_says_are_the_newest_probabilities(rate):
+    names = ("left", "right")
+    s = Stream("told", rate, tuple(Channel(n, "probability", "") for n in names), alphabet=names)
+    x = np.column_stack([np.linspace(1, 0.25, 12), np.linspace(0, 0.75, 12)])
+    f = facts(recording(s, x), nominal_hz=250.0)
+    left, right = (next(line for line in text(f, width=80).splitlines() if f" {n} " in line) for n in names)
+    assert "25.0%" in left and "75.0%" in right and right.count("█") == pytest.approx(3 * left.count("█"), abs=2)
+    silent = text(replace(f, report=status(state="stale")))
+    assert "%" not in silent and "█" not in silent
+    for width in (20, 40, 80):
+        assert all(cells(line) <= width for line in text(f, width=width).splitlines())
+    nothing = text(facts(recording(s, np.full((3, 2), np.nan))))
+    assert "–" in nothing and "█" not in nothing
+
+
 def many(n, seconds=3.0):
     s = Stream("many", 250.0, tuple(Channel(f"electrode {i}") for i in range(n)))
     x = np.random.default_rng(0).normal(0, 10, (round(250 * seconds), n)).astype(np.float32)
