@@ -206,25 +206,33 @@ def _curve(who: str, seen: Sequence[Seen], thresholds: Sequence[float] = SURE) -
 
 
 def _takes(who: str, seen: Sequence[Seen]) -> dict[str, Any]:
-    """What it takes: how well a person's windows of imagery are told from those of rest, and the movements at the strictest
-    threshold that leaves half of the trials."""
-    head = {"row": f"what it takes: {who}", "auc": _auc(seen)}
-    curve = [row for row in _curve("", seen, STRICT) if row["mean"] >= HALF]
-    return {**curve[-1], **head} if curve else {**head, "trials left by each threshold": f"below {HALF:g}"}
+    """What it takes: how well a person's windows of imagery are told from those of rest (auc), how many of them tell the
+    right side, and the movements at the strictest threshold that leaves half of the trials; else what is left at most."""
+    auc, side = _told(seen)
+    head = {"row": f"what it takes: {who}", "auc": auc, "side": side}
+    curve = list(_curve("", seen, STRICT))
+    kept = [row for row in curve if row["mean"] >= HALF]
+    return {**(kept[-1] if kept else max(curve, key=lambda row: row["mean"])), **head}
 
 
-def _auc(seen: Sequence[Seen]) -> float:
-    """How well windows within imagery are told from those within rest by the probability of rest."""
+def _told(seen: Sequence[Seen]) -> tuple[float, float]:
+    """(AUC of the probability of rest, windows of rest against those of imagery; share of the latter in which the side that
+    is imagined is the likelier one)."""
     from scipy.stats import mannwhitneyu
 
     rest: dict[bool, list[float]] = {True: [], False: []}
+    sides: list[bool] = []
     for s in seen:
-        column = [c.name for c in s.out.stream.channels].index("idle")
+        names = [c.name for c in s.out.stream.channels]
+        idle, left, right = (s.out.data[:, names.index(n)] for n in ("idle", "left hand", "right hand"))
         for begin, end, meaning in s.trials:
+            inside = (s.out.time >= begin) & (s.out.time < end)
             if meaning in WAYS:
-                inside = (s.out.time >= begin) & (s.out.time < end)
-                rest[WAYS[meaning] == 0] += s.out.data[inside, column].tolist()
-    return float(mannwhitneyu(rest[True], rest[False]).statistic / (len(rest[True]) * len(rest[False])))
+                rest[WAYS[meaning] == 0] += idle[inside].tolist()
+            if WAYS.get(meaning):
+                sides += ((right - left)[inside] * WAYS[meaning] > 0).tolist()
+    auc = mannwhitneyu(rest[True], rest[False]).statistic / (len(rest[True]) * len(rest[False]))
+    return float(auc), float(np.mean(sides))
 
 
 def _share(right: np.ndarray) -> dict[str, Any]:

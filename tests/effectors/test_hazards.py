@@ -100,6 +100,11 @@ def careless_sum(m):
     m.setattr(serial, "reduce", lambda f, x, start: 0)
 
 
+def unslowed(self, seen):
+    """However near somebody is."""
+    return np.clip(self.asked, self.low, self.high)
+
+
 def blindly(self, target, seen):
     """Wherever it leads."""
     return ramp(self.value, self.slope, target, self.bounds, self.dt)
@@ -116,7 +121,7 @@ REMOVE = {
     "H08": without_cause(Cause.FORCE),
     "H09": without_cause(Cause.TORQUE),
     "H10": without_cause(Cause.DISTANCE),
-    "H11": replaced(Supervisor, "_wanted", lambda self, seen: np.clip(self.asked, self.low, self.high)),
+    "H11": replaced(Supervisor, "_wanted", unslowed),
     "H12": without_cause(Cause.WORKSPACE),
     "H13": replaced(Supervisor, "_guided", blindly),
     "H14": replaced(Supervisor, "_guided", lambda self, target, seen: (target.copy(), 0 * target)),
@@ -151,6 +156,8 @@ REMOVE = {
     "H43": lambda m: m.setattr(stimulator.Stimulator, "pulse", _moved.Moved.pulse),
     "H46": believed_alive,
     "H47": replaced(_door, "opened", lambda device, own=False: socket.socket(socket.AF_UNIX)),
+    "H48": without_cause(Cause.FORCE),
+    "H49": replaced(Supervisor, "_wanted", unslowed),
 }
 
 

@@ -107,8 +107,9 @@ def attack(rng, kind, tick, values, base, k):
     return v, seq, lease, brain, np.full(k, now), alive
 
 
-def hostile(sup, copies, seconds, seed):
-    """Random sequences, one a copy, of hostile and good commands, faults of the device and its sensors; (oracle, moved)."""
+def hostile(sup, copies, seconds, seed, change=0.01):
+    """Random sequences, one a copy, of hostile and good commands, faults of the device and its sensors; (oracle, moved).
+    change: how often, of all ticks, a decoder becomes hostile in another way."""
     rng = np.random.default_rng(seed)
     oracle = Oracle(copies)
     kind = rng.integers(0, len(HOSTILE), copies)
@@ -124,7 +125,7 @@ def hostile(sup, copies, seconds, seed):
             tick = step // 4
             turn = rng.random(copies) < 0.08
             values = np.where((turn & (kind != 9))[:, None], rng.uniform(LOW * 1.5, HIGH * 1.5, (copies, 4)), values)
-            kind = np.where(rng.random(copies) < 0.01, rng.integers(0, len(HOSTILE), copies), kind)
+            kind = np.where(rng.random(copies) < change, rng.integers(0, len(HOSTILE), copies), kind)
             force = np.where(rng.random(copies) < 0.01, rng.uniform(0, 80, copies), force * 0.95)
             distance = np.where(rng.random(copies) < 0.02, rng.uniform(0, 2, copies), distance)
             distance = np.where(rng.random(copies) < 0.002, np.nan, distance)
@@ -149,10 +150,11 @@ def hostile(sup, copies, seconds, seed):
     return oracle, moved
 
 
-def test_no_hostile_decoder_breaks_a_limit(tmp_path):
-    sup = Supervisor(limits(tmp_path), SPEC, PERIOD, copies=1000)
+@pytest.mark.parametrize("copies, seconds, change", [(1000, 2.0, 0.01), (120, 10.0, 0.0)])
+def test_no_hostile_decoder_breaks_a_limit(tmp_path, copies, seconds, change):
+    sup = Supervisor(limits(tmp_path), SPEC, PERIOD, copies=copies)
     sup.take(1)
-    oracle, moved = hostile(sup, 1000, 2.0, seed=0)
+    oracle, moved = hostile(sup, copies, seconds, seed=0, change=change)
     assert oracle.violations == 0
     assert moved.mean() > 0.5  # what never moves breaks nothing
 
