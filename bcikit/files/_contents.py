@@ -124,7 +124,8 @@ def runs(
 ) -> Recording:
     """A recording of rows with these indices: one chunk for each run without a gap; time 0 is index 0. An event goes
     with the run that it stands in or before; one behind the end with the last."""
-    data = np.ascontiguousarray(data, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is too large is Inf
+        data = np.ascontiguousarray(data, np.float32)
     borders = [0, *(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
     left = sorted(events, key=lambda e: e.index)
     chunks = []

@@ -44,8 +44,8 @@ def read(path: str | Path, rate: float | None = None) -> Recording:
     if layout.clock:  # 14:38:21.952 as three columns
         body = [line.replace(":", ",") for line in body]
     table, notes = rows_of(path, body, complete, layout.fields, layout.columns)
-    said = _rate(facts)
-    if rate is None and said is None:
+    said = _number(facts, "Sample Rate")
+    if rate is None and not said:
         notes.append("the file says no rate; 250 Hz, a Cyton's, is assumed (rate= says another)")
     rate = float(rate or said or 250.0)
 
@@ -100,7 +100,7 @@ def _layout(path: Path, names: list[str], body: list[str], facts: dict[str, str]
     formatted = [i for i, c in enumerate(cells) if ":" in c]
     epochs = [i for i, c in enumerate(cells) if ":" not in c and _is_epoch(c)]
     signals = min([*formatted, *epochs, len(cells)])
-    n = int(float(facts.get("Number of channels", 0))) or (signals - 4 if signals - 4 in (4, 8, 16) else signals - 1)
+    n = int(_number(facts, "Number of channels")) or (signals - 4 if signals - 4 in (4, 8, 16) else signals - 1)
     if n < 1 or n >= signals:
         raise FileTrouble(
             f"{path} has {len(cells)} columns, too few for an OpenBCI recording.", f"A row is {body[0][:60]!r}."
@@ -144,9 +144,10 @@ def _split(line: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _rate(facts: dict[str, str]) -> float | None:
-    found = re.match(r"[\d.]+", facts.get("Sample Rate", ""))
-    return float(found[0]) or None if found else None
+def _number(facts: dict[str, str], name: str) -> float:
+    """What the header says; 0 where that is no number."""
+    found = re.match(r"\d+(\.\d+)?", facts.get(name, ""))
+    return float(found[0]) if found else 0.0
 
 
 def _is_epoch(cell: str) -> bool:

@@ -129,8 +129,8 @@ def _implausible(r: Recording) -> list[str]:
     columns = [i for i, c in enumerate(r.stream.channels) if c.kind == "eeg" and c.unit == "µV"]
     if not columns or not r.chunks:
         return []
-    x = max(r.chunks, key=len).data[:2_000, columns].astype(float)
-    with np.errstate(invalid="ignore"):  # Inf less Inf
+    with np.errstate(invalid="ignore", over="ignore"):  # Inf less Inf; what is near the largest number
+        x = max(r.chunks, key=len).data[:2_000, columns].astype(float)
         steps = np.abs(np.diff(x, axis=0))
     steps = steps[(steps > 0) & np.isfinite(steps)]
     if not steps.size or STEP_UV[0] <= np.median(steps) <= STEP_UV[1]:

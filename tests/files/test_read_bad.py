@@ -168,6 +168,14 @@ def test_a_file_of_numpy_with_any_bytes_wrong_is_read_or_refused(tmp_path_factor
         assert len(str(error).splitlines()) <= 3
 
 
+@pytest.mark.parametrize("line", ["Number of channels = four", "Sample Rate = 2.0.0 Hz", "Number of channels = 4%"])
+def test_a_header_that_is_damaged_is_read_as_far_as_it_can_be(tmp_path, line):
+    text = "\n".join(f"%{line}" if line.partition(" =")[0] in old else old for old in GOOD.splitlines())
+    (tmp_path / "a.txt").write_text(text + "\n")
+    r = read(tmp_path / "a.txt", rate=200.0)
+    assert len(r.data) == 100 and len(r.stream.of_kind("eeg")) == 4
+
+
 @settings(max_examples=150, deadline=None)
 @given(cut=st.integers(0, len(GOOD)))
 def test_a_file_cut_at_any_byte(tmp_path_factory, cut):
