@@ -52,12 +52,14 @@ class Model:
                 "Its filters and windows are made for that rate.",
                 f"Use a board of that rate, put --stage resample:rate={rate:g} before it, or train a model at this one.",
             )
-        missing = [c["name"] for c in self.about["channels"] if c["name"] not in s.names]
+        wanted = [c["name"] for c in self.about["channels"]]
+        missing = [n for n in wanted if n not in s.names]
         if missing:
+            other = next((n for n in s.names if n not in wanted), "OLD")
             raise WrongUse(
                 f"This model needs the channels {', '.join(missing[:12])}{' ...' if len(missing) > 12 else ''}.",
                 f"{s.name} has {', '.join(s.names[:16])}{' ...' if len(s.names) > 16 else ''}.",
-                f"Say which of these sit there: --stage rename:channels={s.names[0]}:{missing[0]}+..., or train with these.",
+                f"Say which of these sit there: --stage rename:channels={other}:{missing[0]}+..., or train with these.",
             )
 
     def live(self, every: float | None = None) -> list[Stage]:

@@ -95,8 +95,8 @@ def _cards(result: Mapping[str, Any]) -> str:
         s = forms["causal"]
         cards.append(
             f"<div class='card'>{html.escape(name)}<b>{s['mean']:.3f}</b><span>{html.escape(result['metric'])}, causal<br>"
-            f"{s['ci'][0]:.3f} to {s['ci'][1]:.3f}; chance {s['chance']['mean']:.3f}; offline {forms['offline']['mean']:.3f}"
-            "</span></div>"
+            f"{s['ci'][0]:.3f} to {s['ci'][1]:.3f}; chance {s['chance']['mean']:.3f}<br>"
+            f"offline {forms['offline']['mean']:.3f}</span></div>"
         )
     return f"<div class='row'>{''.join(cards)}</div>"
 
