@@ -126,7 +126,7 @@ def _read(path: Path, own: bool) -> Policy:
             raise FileTrouble(f"{path} is no file of a page or two.")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise FileTrouble(f"{path} cannot be read.", str(getattr(error, "strerror", error))) from error
+        raise FileTrouble(f"{path} cannot be read.", f"{getattr(error, 'strerror', error)}.") from error
     return parsed(text, str(path), own)
 
 

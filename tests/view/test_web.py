@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 import urllib.error
@@ -25,7 +26,7 @@ from bcikit.effectors._door import tell
 from bcikit.effectors.cursor import Cursor
 from bcikit.files.read import read
 from bcikit.tasks.asked import task_of
-from bcikit.tasks.play import CursorDemo
+from bcikit.tasks.play import CursorDemo, ceiling
 from bcikit.tasks.shipped import shipped
 from bcikit.testing._sinks import OpenPermit
 from bcikit.view.web.cursor import CursorLive as Live
@@ -125,7 +126,7 @@ def test_you_drive_by_the_mouse_through_simulated_neurons(demo, browser):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("browser", [(1280, 800), (390, 844)], indirect=True, ids=["desk", "phone"])
+@pytest.mark.parametrize("browser", [(1280, 800), (820, 1180), (390, 844)], indirect=True, ids=["desk", "tablet", "phone"])
 def test_nothing_is_cut_off(demo, browser, tmp_path):
     browser.open(demo)
     browser.until(RUNS)
@@ -138,7 +139,7 @@ def test_nothing_is_cut_off(demo, browser, tmp_path):
         ".filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.textContent).join()"
     )
     assert wide and square and not cut
-    if browser.ask("innerWidth") > 800:
+    if browser.ask("innerWidth > innerHeight"):
         assert browser.ask("document.documentElement.scrollHeight <= innerHeight")
 
 
@@ -394,8 +395,9 @@ def test_a_persons_hand_goes_through_the_simulated_neurons():
     assert got[200]["drawing"]["look"][0][0] < -0.5  # metres; the person alone would fly to the right
 
 
-def test_a_person_answers_by_eeg_and_may_be_asked_for_something(lamps):
-    live, got, over = EegLive("ssvep", 1, lamps, seconds=60, clock=JumpClock()), [], threading.Event()
+def test_a_person_answers_by_eeg_and_may_be_asked_for_something(lamps, tmp_path):
+    path, got, over = tmp_path / "eeg.xdf", [], threading.Event()
+    live = EegLive("ssvep", 1, lamps, seconds=60, record=str(path), clock=JumpClock())
 
     def tell(frame):
         got.append(frame)
@@ -415,6 +417,8 @@ def test_a_person_answers_by_eeg_and_may_be_asked_for_something(lamps):
     assert [a.wanted for a in live._task.answers][1] == "15 Hz" in wanted
     told = [f["facts"] for f in use if "facts" in f][-1]
     assert told["count"] >= 3 and told["bits_per_min"] >= 0 and "answers were right (simulated)" in live.last_word()
+    kept = read(path)
+    assert sum(map(len, kept.chunks)) == 60 * 250 and "asked 15 Hz" in [e.name for e in kept.events]
 
 
 def test_stop_breaks_off_a_calibration():
@@ -456,6 +460,13 @@ def test_what_was_recorded_from_the_page_replays_to_the_same_bytes(tmp_path):
     for chunk in again.chunks:
         cursor.send(chunk)
     assert cursor.place.tobytes() == live._loop.cursor.place.tobytes() and cursor.place.any()
+
+
+def test_a_task_that_has_no_bits_is_told_in_throughput(capsys):
+    assert main(["demo", "--headless", "--task", "fitts", "--channels", "16", "--seconds", "5"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"\d+ targets, throughput [\d.]+ bits/s \(simulated\)", last)
+    assert ceiling(CursorDemo(task="fitts"), 1.0) is None and ceiling(CursorDemo(task="keyboard"), 5.0) > 1
 
 
 def test_a_file_that_exists_is_not_recorded_over(tmp_path, capsys):

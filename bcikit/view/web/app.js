@@ -66,7 +66,7 @@ function toldCursor(f) {
   const lost = f.dead.length;
   tell([
     ["targets", used ? `${f.correct} hit, ${f.wrong} wrong` : "not counted yet"],
-    [f.day ? "today" : "since calibration", !used ? "–" : f.choices ? `${f.bits.toFixed(2)} bits/s` : `throughput ${(f.throughput || 0).toFixed(2)} bits/s`],
+    [f.day ? "today" : "so far", !used ? "–" : f.choices ? `${f.bits.toFixed(2)} bits/s` : `throughput ${(f.throughput || 0).toFixed(2)} bits/s`],
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
     f.raw ? ["features", "threshold crossings"] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
