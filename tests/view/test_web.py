@@ -312,7 +312,7 @@ def test_from_30_khz_no_night_passes():
     assert over.wait(60) and got[-1] == {"state": "stopped", "note": ""}
     live.close()
     told = [f["facts"] for f in got if "facts" in f]
-    assert told[-1]["raw"] and told[-1]["day"] == 0 and len(got[0]["counts"]) == 32
+    assert told[-1]["raw"] and told[-1]["features"] == "crossings" and told[-1]["day"] == 0 and len(got[0]["counts"]) == 32
     assert any(set(f["counts"]) > {"0"} for f in got[:-1])
 
 

@@ -69,7 +69,7 @@ function toldCursor(f) {
     [f.day ? "today" : "so far", !used ? "–" : f.choices ? `${f.bits.toFixed(2)} bits/s` : `throughput ${(f.throughput || 0).toFixed(2)} bits/s`],
     ["decoder", f.decoder + (f.days ? ", day by day" : "")],
     ["day", f.days ? `${f.day} of ${f.days}` : f.day],
-    f.raw ? ["features", "threshold crossings"] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
+    f.raw ? ["features", f.features] : ["silent channels", `${lost} of ${f.channels.toLocaleString("en")}`, lost > f.channels / 5 ? "bad" : ""],
     ["safety", ...(f.board !== "streaming" ? [`stands still: data ${f.board}`, "bad"] : held ? ["held still", "bad"] : ["free to move", "good"])],
     f.recording ? ["recording", "to XDF", "good"] : ["seed", f.seed],
   ]);

@@ -15,7 +15,7 @@ from ...ethics.gate import Gate
 from ...simulate.loop_facts import fingerprint
 from ...tasks.closed_loop import BLOCKS, DAY_S, ClosedLoop, Moment
 from ...tasks.keyboard import ROWS
-from ...tasks.play import CursorDemo
+from ...tasks.play import FEATURES, CursorDemo
 from ...tasks.shipped import shipped
 from ...tasks.world import STEP_S
 from .live import TOLD_S, Live, digits, rounded
@@ -187,6 +187,7 @@ class CursorLive(Live):
             "days": demo.days,
             "dead": [] if demo.raw else np.flatnonzero(~loop.board.neurons.alive[0]).tolist(),
             "raw": demo.raw,
+            "features": ", ".join(FEATURES[demo.features]),
             "decoder": demo.decoder,
             "learns": loop.phase == "use" and demo.days > 0 and demo.learns is not None,
             "side": demo.side if demo.task == "grid" else 0,
