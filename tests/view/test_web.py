@@ -421,6 +421,22 @@ def test_a_person_answers_by_eeg_and_may_be_asked_for_something(lamps, tmp_path)
     assert sum(map(len, kept.chunks)) == 60 * 250 and "asked 15 Hz" in [e.name for e in kept.events]
 
 
+def test_while_it_is_paused_nothing_is_asked_by_eeg(lamps):
+    live, got, over = EegLive("ssvep", 1, lamps, seconds=20, clock=JumpClock()), [], threading.Event()
+
+    def tell(frame):
+        got.append(frame)
+        live.do("go" if len(got) > 250 else "pause")
+
+    live.tell, live.ended = tell, over.set
+    live.start()
+    assert over.wait(60)
+    live.close()
+    prompts = [f["drawing"]["words"][-1][2] for f in got[:-1]]
+    assert got[200]["held"] and prompts[200] == "paused" and not any(f["wanted"] for f in got[:250])
+    assert not got[-2]["held"] and prompts[-1].startswith(("next", "look"))
+
+
 def test_stop_breaks_off_a_calibration():
     def endless(task, lapse, told):
         while True:
