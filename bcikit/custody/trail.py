@@ -67,11 +67,13 @@ class Trail:
 
 
 class Traced(Sink):
-    """An effector, watched: what it was sent, ordered and did."""
+    """An effector, watched: what it was sent, ordered and did. The Gate judges it as what it is."""
 
     def __init__(self, sink: Sink, trail: Trail) -> None:
         self.sink, self.trail = sink, trail
-        self.kind, self.inline = sink.kind, sink.inline  # type: ignore[misc]
+        for name in ("kind", "inline", "plain", "real", "limits"):
+            if hasattr(sink, name):
+                setattr(self, name, getattr(sink, name))
         self.part_name = sink.part_name  # type: ignore[method-assign]
 
     def open(self, s: Stream, permit: Any) -> None:

@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from bcikit import FileTrouble, WrongUse
+from bcikit import FileTrouble, Label, NotConsented, Sink, WrongUse
 from bcikit.cli import main as cli
 from bcikit.custody.explain import WHO, Replay, Run, explain
 from bcikit.custody.faults import FAULTS, Bench, drawn, ran, spoilt
-from bcikit.custody.trail import as_text, from_text
+from bcikit.custody.trail import Traced, as_text, from_text
 from bcikit.effectors.hand import Hand
+from bcikit.ethics.consent import Consent
 from bcikit.ethics.gate import Gate
 
 
@@ -62,6 +63,20 @@ def test_what_was_learnt_comes_back_to_the_bit():
     back = from_text(json.loads(json.dumps(as_text(value))))
     assert back["a"].tobytes() == value["a"].tobytes() and back["b"][1:] == [None, "x"]
     assert back["b"][0].dtype == np.int16 and back["c"]["d"].tobytes() == value["c"]["d"].tobytes()
+
+
+def test_a_watched_effector_is_judged_as_what_it_is():
+    class Motor(Sink):
+        kind, real = "effector", True
+
+    label = Label(subjects=frozenset({"S1"}), purposes=frozenset({"research"}))
+    Consent().grant("S1", "research", ["effector"])
+    Gate().decide("effector", label, Traced(Hand(), None))
+    with pytest.raises(NotConsented, match="stop"):
+        Gate().decide("effector", label, Traced(Motor(), None))
+    Consent().use_policy("version = 1\nsigned = true\n")
+    with pytest.raises(NotConsented, match="signed limits"):
+        Gate().decide("effector", label, Traced(Hand(), None))
 
 
 def test_what_is_no_trail_and_a_command_that_never_was_are_told(tmp_path, whole):
