@@ -19,8 +19,9 @@ class Taught(Pipeline):
         return self.stages[-1].part_name()
 
     def step(self, c: Chunk) -> Chunk:
-        mine = {Event(k, "trial") for k in range(c.first, c.end)}
-        out = super().step(c.but(events=(*c.events, *sorted(mine, key=lambda e: e.index))))
+        theirs = {e.index for e in c.events if e.name == "trial"}
+        mine = [Event(k, "trial") for k in range(c.first, c.end) if k not in theirs]
+        out = super().step(c.but(events=(*c.events, *mine)))
         return out.but(events=tuple(e for e in out.events if e not in mine))
 
 

@@ -63,12 +63,15 @@ def test_it_says_live_what_it_says_when_it_is_evaluated(model, update, feedback)
     assert learns(live.stages) and not learns(load(model["none"]).live()) and not learns(its.live(every=0.1))
 
 
-def test_flashes_whose_meaning_nobody_knows_teach_as_well(model):
-    source = flashes(5, late=12, name="flash {letter}")
+@pytest.mark.parametrize("meaning", ["{c}", "trial"])
+def test_flashes_whose_meaning_nobody_knows_teach_as_well(model, meaning):
     stages = load(model["expect"]).live()
-    stages[1] = Epoch(**{**stages[1].settings(), "events": tuple(f"flash {c}:{c}" for c in "ABC")})
-    known = Pipeline(load(model["expect"]).live()).run(flashes(5, late=12)).data
-    assert Pipeline(stages).run(source).data.tobytes() == known.tobytes()
+    events = tuple(f"flash {c}:{meaning.format(c=c)}" for c in "ABC")
+    stages[1] = Epoch(**{**stages[1].settings(), "events": events})
+    out = Pipeline(stages).run(flashes(5, late=12, name="flash {letter}"), sizes=(7, 0, 130, 33, 512) * 99)
+    known = Pipeline(load(model["expect"]).live()).run(flashes(5, late=12))
+    assert out.data.tobytes() == known.data.tobytes()
+    assert [e.index for e in out.events] == list(range(N))
 
 
 def test_saved_on_the_way_it_goes_on_with_the_same_bytes(model):
