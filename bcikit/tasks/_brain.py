@@ -60,23 +60,23 @@ class Implant:
 class Will:
     """Where the person wants the hand, or whatever it is: they see it `visual_s` late, reckon what they have done since,
     and push towards the target, fully when it is far and less within `slow_m`. full: m/s at a full push, as they have
-    learnt it."""
+    learnt it. ways: of how many numbers a place is."""
 
-    def __init__(self, full: float, slow_m: float, seed: int) -> None:
+    def __init__(self, full: float, slow_m: float, seed: int, ways: int = 3) -> None:
         self.full, self.slow_m = full, slow_m
         self._late = round(fact("visual_s") / BIN_S)
         self._seen: deque[np.ndarray] = deque(maxlen=self._late + 1)
-        self._done: deque[np.ndarray] = deque([np.zeros(3)] * self._late, maxlen=self._late)
+        self._done: deque[np.ndarray] = deque([np.zeros(ways)] * self._late, maxlen=self._late)
         self._chance = np.random.default_rng([seed, 81])
 
     def push(self, place: np.ndarray, target: np.ndarray, most: float = 1.0) -> np.ndarray:
-        """The intended velocity (3), at most `most` long, in units of a full push."""
+        """The intended velocity, at most `most` long, in units of a full push."""
         self._seen.append(place.copy())
         now = self._seen[0] + np.sum(self._done, axis=0) * self.full * BIN_S
         way = (target - now) / self.slow_m
         size = float(np.linalg.norm(way))
         push = way * min(1.0, most / max(size, 1e-9))
-        push = push + 0.05 * size / (1 + size) * self._chance.standard_normal(3)  # no push is exact
+        push = push + 0.05 * size / (1 + size) * self._chance.standard_normal(len(place))  # no push is exact
         self._done.append(push)
         return push
 

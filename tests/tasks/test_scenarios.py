@@ -37,6 +37,11 @@ def test_a_cup_is_brought_to_the_mouth():
     assert outcome.success and outcome.more["helped"] == 0, outcome.why
 
 
+def test_steps_are_made_by_turns_and_the_harness_helps():
+    outcome = scenario.run("steps", 0, Gate(), changes={"steps": 2})
+    assert outcome.success and outcome.more["foot_m"] > 0.06 and 300 < outcome.more["load_n"] < 600, outcome.why
+
+
 @pytest.mark.parametrize("feel", [1, 0])
 def test_a_hand_is_shaken_by_what_is_felt_and_lost_without(feel):
     pytest.importorskip("mujoco", reason="left out: the arm needs MuJoCo (the extra robot)")
