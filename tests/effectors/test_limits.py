@@ -57,7 +57,7 @@ def test_a_signature_for_something_else_does_not_serve(own):
         ('device = "x"\nheartbeat_s = 0.5\n' + CHANNEL, 2, "out of bounds"),
         ('device = "x"\nstale_s = nan\n' + CHANNEL, 2, "out of bounds"),
         ('device = "x"\n' + CHANNEL.replace("jerk = 20\n", ""), 2, "no jerk"),
-        ('device = "x"\n' + CHANNEL.replace("jerk = 20", "jerk = inf"), 2, "no jerk"),
+        ('device = "x"\n' + CHANNEL.replace("jerk = 20", "jerk = inf"), 2, "out of bounds"),
         ('device = "x"\n' + CHANNEL.replace("low = -1", "low = 2"), 2, "bounded to nothing"),
         ('device = "x"\n' + CHANNEL + "safe = 3\n", 2, "safe at 3"),
         ('device = "x"\nmodes = ["force"]\n' + CHANNEL, 1, "needs a bound on the force"),
