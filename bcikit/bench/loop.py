@@ -21,7 +21,7 @@ from ..kernels import one_thread
 from ..simulate.loop_facts import fact, fingerprint
 from ..simulate.population import Populations
 from ..tasks._targets import Targets
-from ..tasks.closed_loop import BLOCKS
+from ..tasks.closed_loop import BLOCKS, DECODERS, PUBLISHED
 from ..tasks.grid import Grid
 from ..tasks.world import STEP_S, World
 from ._many import Heard, Many, Networks, Told, Use, many
@@ -37,10 +37,7 @@ TUNING = (101, 102, 103, 104, 105, 106)  # the people on whom gains are tuned
 GAINS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)  # of the calibrated decoder, on top of its own speed
 SETTLE_S = 20.0  # of use in which the person gets used to another gain
 OURS: dict[str, Sequence[Any]] = {"hold_s": (0.1, 0.3, 1.0), "shrinkage": (0.3,)}
-# as published: the person watches, steers with what was learnt from that, and the decoder is refitted once. On these small
-# cells the first decoder hits next to nothing, so targets give way, or it would learn from a single direction
-REFIT: dict[str, Any] = {"teacher": "refit", "feed": True, "hold_s": None}
-PUBLISHED: dict[str, Any] = {"blocks": ((40.0, 1.0), (130.0, 0.0)), "patience_s": 3.0}
+REFIT = DECODERS["refit"][1]
 THEIRS: dict[str, Sequence[Any]] = {"shrinkage": (0.0, 0.3)}
 HEARD = {"speed": (1.4, 2.0, 2.8, 4.0), "lag_s": (0.02, 0.04, 0.06, 0.08)}
 SIDES = (6, 8, 10, 12, 16, 20)  # of grids on which a click selects

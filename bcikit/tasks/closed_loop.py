@@ -11,7 +11,7 @@ recording gives the same decoder to the byte. `hand`: a person's push instead of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ from .world import Scene
 
 # calibration as it is done: watch, then use and refit (seconds, part of the cursor that the computer moves)
 BLOCKS = ((40.0, 1.0), (30.0, 0.5), (50.0, 0.0), (50.0, 0.0))
+# ReFIT as published: what was learnt from watching steers, and is refitted once. On small cells that decoder hits next to
+# nothing, so targets give way, or the refit would see a single direction
+PUBLISHED: dict[str, Any] = {"blocks": ((40.0, 1.0), (130.0, 0.0)), "patience_s": 3.0}
 CLICK_DWELL_S = 0.5  # a stay that ends a target while clicks are learnt
 DAY_S = 120.0  # of use between two nights, where nights pass by themselves
 # a decoder by name: itself, its settings, and what it learns by in the middle and at the end of each day (None: it does not)
@@ -40,7 +43,7 @@ DECODERS: dict[str, tuple[type[Steering], dict[str, Any], str | None]] = {
     "known": (Steering, {}, ""),
     "static": (Steering, {}, None),
     "kalman": (Steering, {"full": True}, ""),
-    "refit": (Steering, {"teacher": "refit", "feed": True, "hold_s": None}, ""),
+    "refit": (Steering, {"teacher": "refit", "feed": True, "hold_s": None, "shrinkage": 0.0}, ""),
     "ridge": (Taught, {"by": "ridge_lags"}, ""),
     "gru": (Taught, {"by": "gru"}, ""),
 }
@@ -102,11 +105,16 @@ class ClosedLoop:
         days: int = 0,
         day_s: float = DAY_S,
         learns: str | None = "prit",
+        blocks: Sequence[tuple[float, float]] | None = None,
+        patience_s: float = math.inf,
     ) -> Iterator[Moment]:
-        """Bin after bin: the calibration's blocks, then use for so many seconds (without end: None). A night passes behind
-        each `day_s` of use, until `days` have; the decoder learns (see DECODERS) in the middle and at the end of a day."""
+        """Bin after bin: the calibration's blocks (none named: BLOCKS), in which a target gives way after `patience_s`, then
+        use for so many seconds (without end: None). A night passes behind each `day_s` of use, until `days` have; the
+        decoder learns (see DECODERS) in the middle and at the end of a day."""
         half = round(day_s / self.task.step_s / 2)
-        plan = [*BLOCKS] if calibrate else []
+        plan = [*(blocks or BLOCKS)] if calibrate else []
+        usual = self.task.timeout_s
+        self.task.timeout_s = min(usual, patience_s) if plan else usual
         total = None if seconds is None else sum(s for s, _ in plan) + seconds
         ends = np.cumsum([s for s, _ in plan]) / self.task.step_s
         first = round(sum(s for s, _ in plan) / self.task.step_s)
@@ -124,6 +132,7 @@ class ClosedLoop:
                 self.loop.mark("recalibrate", "fresh" if block == 1 else None)
                 if block == len(plan):
                     self._selects(learning=False)
+                    self.task.timeout_s = usual
                     self.task.fresh()
             elif days and block == len(plan) and (bins - first) % half == 0:
                 self._lesson((bins - first) // half % 2 == 0, days, learns)

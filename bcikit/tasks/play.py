@@ -19,7 +19,7 @@ from ..decode.kinematics.steering import Steering
 from ..simulate.loop_facts import fact, fingerprint
 from ._targets import Targets
 from .center_out import CenterOut
-from .closed_loop import DAY_S, DECODERS, ClosedLoop
+from .closed_loop import DAY_S, DECODERS, PUBLISHED, ClosedLoop
 from .fitts import Fitts
 from .grid import Grid
 from .keyboard import Keyboard
@@ -65,6 +65,11 @@ class CursorDemo:
         return self.seconds or (DAY_S if self.days else USE_S)
 
     @property
+    def calibration(self) -> dict[str, Any]:
+        """How it is calibrated, as `ClosedLoop.run` takes it."""
+        return PUBLISHED if self.decoder == "refit" else {}
+
+    @property
     def learns(self) -> str | None:
         """What the decoder learns by, day by day, as `ClosedLoop.run` takes it."""
         return DECODERS[self.decoder][2]
@@ -103,7 +108,7 @@ def play(demo: CursorDemo, clock: Clock) -> Iterator[dict[str, Any]]:
     line: dict[str, Any] = {}
     day_bins = round(seconds / STEP_S)
     used = 0
-    for k, moment in enumerate(loop.run(True, seconds * (days + 1), days, seconds, demo.learns), 1):
+    for k, moment in enumerate(loop.run(True, seconds * (days + 1), days, seconds, demo.learns, **demo.calibration), 1):
         used += moment.phase == "use"
         line = {"time_s": round(k * STEP_S, 3), "phase": moment.phase}
         if days and used and used % day_bins == 0:

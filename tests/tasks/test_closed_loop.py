@@ -21,6 +21,7 @@ from bcikit.ethics.gate import Gate
 from bcikit.files.read import read
 from bcikit.tasks.closed_loop import BLOCKS, ClosedLoop
 from bcikit.tasks.grid import Grid
+from bcikit.tasks.play import CursorDemo, play
 from bcikit.testing._sinks import OpenPermit
 
 CALIBRATION_S = sum(s for s, _ in BLOCKS)
@@ -42,6 +43,12 @@ def test_calibrated_in_three_minutes_it_is_steered_and_a_recording_gives_the_sam
     assert line.stages[0].K_.tobytes() == loop.decoder.K_.tobytes()
     names = [e.name for e in again.events]
     assert names.count("recalibrate") == len(BLOCKS) and names.count("hit") > 20
+
+
+def test_refit_as_published_learns_from_a_cursor_that_the_computer_moved():
+    demo = CursorDemo(192, seed=2, decoder="refit", seconds=20.0)
+    (*_, last) = play(demo, JumpClock())
+    assert last["correct"] > last["wrong"] + 3
 
 
 def test_without_calibration_the_cursor_stays():

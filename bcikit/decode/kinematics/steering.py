@@ -224,7 +224,8 @@ class Steering(Kalman):
             if teacher in GUESSES:
                 self.fit_guess(teacher, counts, screen[:, :2], screen[:, 4], velocity, chose, self.step_s)
             else:
-                self.fit_use(counts, screen[:, :2], screen[:, 2:4], screen[:, 4], velocity, self.step_s)
+                moved = np.diff(screen[:, :2], axis=0, append=screen[-1:, :2]) / self.step_s  # by whomever
+                self.fit_use(counts, screen[:, :2], screen[:, 2:4], screen[:, 4], moved, self.step_s)
         self._ready()
         if "fresh" in said:
             self._count = 0

@@ -115,7 +115,7 @@ class CursorLive(Live):
         self._used: float | None = None  # when the calibration was over
         day_s = self.seconds or DAY_S
         total = None if self.seconds is None else day_s * (demo.days + 1)
-        for k, moment in enumerate(loop.run(not self._known, total, demo.days, day_s, demo.learns)):
+        for k, moment in enumerate(loop.run(not self._known, total, demo.days, day_s, demo.learns, **demo.calibration)):
             self._act(loop)
             self.tell(self._frame(loop, moment, k))
         return "stopped" if loop.cursor.held else "ended"
