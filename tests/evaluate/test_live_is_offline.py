@@ -35,9 +35,10 @@ def test_the_law_of_any_cut_holds_for_every_stage_and_decoder_with_no_exception(
     made = [name for name, cls in STAGES.items() if issubclass(cls, Pipeline)]  # of other stages: of a model's, of a line's
     unseen = [name for name, its in seen.items() if not its and name not in made]
     networks = [name for name in unseen if network(STAGES[name])]
-    assert not left_out and unseen == ([] if DEEP else networks)
+    foreign = ["braindecode"]  # made of another library's networks; tests/decode/test_braindecode.py tries it as it runs
+    assert not left_out and unseen == (foreign if DEEP else networks)
     assert len(DECODERS) >= 4 and len(STAGES) > 30
-    told = f", but {', '.join(unseen)}, left out: they need the extra deep" if unseen else ", 100 %"
+    told = f", but {', '.join(unseen)}, left out: they need Braindecode or the extra deep" if unseen else ", 100 %"
     print(f"live against offline: {len(STAGES)} stages, {len(DECODERS)} of them decoders{told}")
 
 
