@@ -122,12 +122,14 @@ def revoke(subject: str, purpose: str | None, sinks: tuple[str, ...]) -> None:
     gone = consent.revoke(subject, purpose, sinks)
     for g in gone:
         click.echo(f"taken back: {_line(g)}")
-    click.echo(
-        f"{subject}: {len(gone)} grant{'' if len(gone) == 1 else 's'} taken back; nothing leaves through them any more."
-    )
+    if gone:
+        many = "" if len(gone) == 1 else "s"
+        click.echo(f"{subject}: {len(gone)} grant{many} taken back; nothing leaves through them any more.")
+    else:
+        click.echo(f"There is nothing to take back: {subject} allows no such thing here. See bcikit consent show.")
     if due := consent.due().get(keys.tag(subject)):
         until = strftime("%Y-%m-%d", localtime(due))
-        click.echo(f"Recordings of {subject} kept here are to be destroyed by {until}: bcikit erase {subject}")
+        click.echo(f"What is recorded of {subject} here, if anything, is to be destroyed by {until}: bcikit erase {subject}")
 
 
 def _words(consent: Any, subject: str, file: Path | None, new: bool) -> str:

@@ -121,6 +121,8 @@ def test_the_commands_grant_show_and_revoke(bcikit, tmp_path):
     assert bcikit("consent", "show", "S2")[1] == "S2 allows nothing here.\n"
     code, said = bcikit("consent", "revoke", "S1")
     assert code == 0 and "2 grants taken back" in said
+    code, said = bcikit("consent", "revoke", "S1")
+    assert code == 0 and "nothing to take back" in said and "destroyed by" in said
     assert Consent().grants() == ()
 
 
