@@ -58,6 +58,7 @@ class Implant(Board):
     noisy: Annotated[float, Setting("part that are noisy", low=0, high=1)] = fact("noisy")
     movement: Annotated[float, Setting("artefacts of movement at all electrodes", "1/min", low=0, high=600)] = 2.0
     stimulation: Annotated[float, Setting("pulses by the first electrode, 0 for none", "1/s", low=0, high=300)] = 0.0
+    day: Annotated[int, Setting("nights since the first, in which impedances wander, and the noise", low=0, high=3650)] = 0
     truth_file: Annotated[str | None, Setting("side file (.npz) for spikes, units and intention")] = None
     chunk: Annotated[float, Setting("length of a chunk", "s", low=TICK_S, high=MOST_S)] = 0.001
 
@@ -79,11 +80,12 @@ class Implant(Board):
     def open(self) -> Stream:
         made = Broadband(
             self.array, self.n, self.rate, self.dims, self.seed,
-            self.mains, self.dead, self.noisy, self.movement, self.stimulation,
+            self.mains, self.dead, self.noisy, self.movement, self.stimulation, self.day,
         )  # fmt: skip
         facts = {
-            "home": made.home, "nearest": made.nearest, "peaks": made.peaks, "dead": made.faults.dead,
-            "noisy": made.faults.noisy, **{k: getattr(made.neurons, k) for k in ("baseline", "depth", "direction")},
+            "home": made.home, "nearest": made.nearest, "peaks": made.peaks, "impedance": made.impedance,
+            "dead": made.faults.dead, "noisy": made.faults.noisy,
+            **{k: getattr(made.neurons, k) for k in ("baseline", "depth", "direction")},
         }  # fmt: skip
         self.truth = Truth(self.rate, self.dims, facts, self.truth_file)
         self._block = max(1, round(self.chunk / TICK_S))

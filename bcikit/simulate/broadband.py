@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.stream import Event
 from .arrays import SURFACE, electrodes
+from .electrodes import impedances, thermal
 from .implant_facts import fact
 from .neurons import TICK_S, Neurons
 from .noise import Coloured
@@ -35,8 +36,9 @@ class Faults:
 
 class Broadband:
     """array: utah, threads or films. mains: Hz, 0 for none. dead, noisy: parts of the electrodes. movement: artefacts a
-    minute. stimulation: pulses a second, by the first electrode. After it is made: `places` (n, 3) m, `neurons`, `home`
-    (units, 3) m, `peaks` (units) µV at the nearest electrode, `nearest` (units), `faults`."""
+    minute. stimulation: pulses a second, by the first electrode. day: so many nights have changed the impedances, and the
+    noise with them. After it is made: `places` (n, 3) m, `impedance` (n) ohm, `neurons`, `home` (units, 3) m, `peaks`
+    (units) µV at the nearest electrode, `nearest` (units), `faults`."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Broadband:
         noisy: float = 0.0,
         movement: float = 0.0,
         stimulation: float = 0.0,
+        day: int = 0,
     ) -> None:
         self.n, self.rate, self.mains, self.movement, self.stimulation = n, rate, mains, movement, stimulation
         self.places = electrodes(array, n)
@@ -64,7 +67,8 @@ class Broadband:
         self.neurons = Neurons(units, rate, dims, seed)
         self.tick_rows = self.neurons.per_tick
         self._make_units(made, units, TILE[array], surface)
-        self._make_noise(pool)
+        self.impedance = impedances(n, seed, day)
+        self._make_noise(pool, thermal(self.impedance, BAND_HZ) - thermal(impedances(n, seed, 0), BAND_HZ))
         self._maps = self._make_maps(made, field).astype(np.float32)
         near = np.linalg.norm(self.places - self.places[0], axis=1)
         self._pulsed = fact("pulse") * 1e-3 / np.maximum(near, 0.25e-3) / fact("scale") * self._alive
@@ -119,9 +123,11 @@ class Broadband:
         a, z = self._pairs[unit : unit + 2]
         return self._columns[a:z], self._waves[a:z] * fact("scale")
 
-    def _make_noise(self, rng: np.random.Generator) -> None:
+    def _make_noise(self, rng: np.random.Generator, more: np.ndarray) -> None:
+        """more (n): µV² in the band that the impedance of this day brings, beside that of the first."""
         whole = np.sqrt(self.rate / 2 / BAND_HZ)
         own = fact("noise") * np.exp(fact("noise_spread") * rng.standard_normal(self.n))
+        own = np.sqrt(np.maximum(own * own + more, fact("noise_dead") ** 2))
         own[self.faults.noisy] *= fact("noise_bad")
         own *= whole
         own[self.faults.dead] = fact("noise_dead")

@@ -7,7 +7,9 @@ import pytest
 import scipy.signal
 
 from bcikit.simulate.arrays import ARRAYS, electrodes
-from bcikit.simulate.broadband import Broadband
+from bcikit.simulate.broadband import BAND_HZ, Broadband
+from bcikit.simulate.electrodes import FACTS as TOUCH
+from bcikit.simulate.electrodes import impedances
 from bcikit.simulate.implant_facts import FACTS
 from bcikit.simulate.neurons import Neurons
 
@@ -25,7 +27,7 @@ def band(x, rate, low=250, high=5000):
 
 
 def test_every_fact_lies_in_its_range_and_has_a_source():
-    for name, f in FACTS.items():
+    for name, f in (FACTS | TOUCH).items():
         assert f.low <= f.value <= f.high and f.source and f.what, name
 
 
@@ -112,6 +114,29 @@ def test_any_number_of_ticks_gives_the_same_bytes():
 
 
 # -- the signal
+
+
+def test_impedances_wander_from_day_to_day_and_spread_no_further():
+    days = np.array([np.log(impedances(4000, 3, day)) for day in range(121)])
+    assert np.median(np.exp(days[[0, 120]]), axis=1) == pytest.approx(TOUCH["impedance"].value, rel=0.05)
+    assert days.std(axis=1) == pytest.approx(TOUCH["spread"].value, rel=0.05)
+    assert np.diff(days, axis=0).std() == pytest.approx(TOUCH["daily"].value, rel=0.05)
+    alike = [np.corrcoef(days[0], days[k])[0, 1] for k in (1, 7, 30, 120)]
+    assert alike == sorted(alike, reverse=True) and alike[0] > 0.9 and abs(alike[-1]) < 0.1
+
+
+def test_an_electrode_whose_impedance_rose_is_noisier_by_its_thermal_noise():
+    made = [Broadband("utah", 192, 30_000, seed=5, day=day, **QUIET) for day in (0, 60)]
+    power = []
+    for b in made:
+        b.neurons.baseline[:] = -100  # silent
+        b.neurons.intend(np.zeros(2))
+        x = band(b.ticks(2000)[0] * FACTS["scale"].value, 30_000)
+        power.append((x - np.median(x, axis=1, keepdims=True)).var(axis=0))
+    rose = made[1].impedance - made[0].impedance
+    slope = np.polyfit(rose, power[1] - power[0], 1)[0]
+    assert slope == pytest.approx(4e12 * 1.380649e-23 * 310 * BAND_HZ, rel=0.2)  # Johnson and Nyquist: 4 k T R f
+    assert np.ptp(rose) > 100e3
 
 
 def test_noise_in_the_spike_band_and_dead_and_noisy_electrodes():
