@@ -32,11 +32,12 @@ from ..view.terminal import Terminal
 
 if TYPE_CHECKING:
     from ..custody.trail import Trail
+    from ..decode._carried import Carried
 
 
-def go(session: Session, trail: Path | None = None) -> None:
+def go(session: Session, trail: Path | None = None, keep: Path | None = None) -> None:
     """Run a session until the board ends, its seconds have passed, or somebody ends it. trail: a folder for what explains
-    each of its commands."""
+    each of its commands. keep: a new one for what its model learns."""
     from ._tried import stops_tried
 
     board, line, gate = session.board, Pipeline(session.stages), Gate()
@@ -46,6 +47,7 @@ def go(session: Session, trail: Path | None = None) -> None:
         board.label = allowed(gate, session.subject, kinds)
     _pinned(board)
     loop = Loop(board, line, gate)
+    carried = _carried(keep, loop, gate) if keep else None
     views = [sink for sink, _ in session.sinks if isinstance(sink, View)]
     recorders = [sink for sink, _ in session.sinks if isinstance(sink, Xdf)]
     for recorder in recorders:
@@ -68,10 +70,12 @@ def go(session: Session, trail: Path | None = None) -> None:
         loop.add(left.stand(sink) if left and sink.kind == "effector" else sink, at)
     if not views:
         _say(f"{board.part_name()} runs without a view. Ctrl-C ends it.")
-    with _ended_by_signals(loop), one_thread(), left or nullcontext():
+    with _ended_by_signals(loop), one_thread(), left or nullcontext(), carried or nullcontext():
         report = loop.run(session.seconds)
     if not any(isinstance(view, Jsonl) for view in views):
         _say(_last_word(report, files))
+        if carried and carried.folder.exists():
+            _say(f"What it learnt: --decode {carried.folder}")
 
 
 def _trail(folder: Path, session: Session, loop: Loop, gate: Gate) -> Trail:
@@ -85,6 +89,12 @@ def _trail(folder: Path, session: Session, loop: Loop, gate: Gate) -> Trail:
             "A trail is of a line and the one effector at its end.", do="Give the session file [effector] and a stage."
         )
     return Trail(folder, loop, gate)
+
+
+def _carried(folder: Path, loop: Loop, gate: Gate) -> Carried:
+    from ..decode._carried import Carried
+
+    return Carried(folder, loop, gate)
 
 
 def _pinned(board: Board) -> None:

@@ -19,9 +19,21 @@ GROUP = "Stream"
 @click.option(
     "--trail", type=click.Path(readable=False, path_type=Path), metavar="FOLDER", help="Record what explains each command."
 )
+@click.option(
+    "--keep",
+    type=click.Path(readable=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write what the file's model learnt, when it ends, as a new model.",
+)
 @click.option("--no-view", is_flag=True, help="Without the file's view.")
 def command(
-    path: Path, subject: str | None, seconds: float | None, trail: Path | None, as_json: bool, no_view: bool
+    path: Path,
+    subject: str | None,
+    seconds: float | None,
+    as_json: bool,
+    trail: Path | None,
+    keep: Path | None,
+    no_view: bool,
 ) -> None:
     """Run a session file; `bcikit new session` writes one."""
     from ..core.errors import FileTrouble, WrongUse
@@ -59,4 +71,4 @@ def command(
         made.sinks = [(sink, at) for sink, at in made.sinks if not isinstance(sink, View)]
     if as_json:
         made.sinks.insert(0, (Jsonl(), views[0] if views else "out"))
-    go(made, trail)
+    go(made, trail, keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +28,12 @@ OWN = "-"  # --record alone: encrypted, in the folder of the person
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     help="Decode continuously, not after each named event.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(readable=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write what the model learnt, when it ends, as a new model to begin with next time.",
 )
 @click.option("--subject", metavar="NAME", help="Whose signals these are, as in `bcikit consent grant NAME`.")
 @click.option("--seconds", type=Seconds(), metavar="N", help="End after so many seconds of samples.")
@@ -59,6 +66,7 @@ def command(
     stages: tuple[str, ...],
     decode: str | None,
     decode_every: float | None,
+    keep: Path | None,
     subject: str | None,
     seconds: float | None,
     record: str | None,
@@ -77,6 +85,7 @@ def command(
     bcikit stream --board openbci --record today.xdf
     bcikit stream --board replay --opt file=today.xdf --json
     bcikit stream --board openbci --decode model --decode-every 0.5
+    bcikit stream --board openbci --decode monday --keep tuesday
     """
     from ..core.errors import WrongUse
     from ..core.find import parse, part
@@ -118,7 +127,7 @@ def command(
         sinks.append((recorder, record_at))
     if lsl is not None:
         sinks.append((part("sink", "lsl").make({"name": lsl}), "out"))
-    go(Session(source, line, sinks, subject, seconds))
+    go(Session(source, line, sinks, subject, seconds), keep=keep)
 
 
 def _with_markers(first: Board, text: str) -> Board:

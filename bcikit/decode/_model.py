@@ -67,7 +67,7 @@ class Model:
         as trained, and learning from trials if it was made to; or, with `every` (s), continuously."""
         stages = list(self.line.stages)
         if isinstance(stages[0], Pick):
-            stages[0] = first = _Fitting(**stages[0].settings())
+            stages[0] = first = Fitting(**stages[0].settings())
             first.model_ = self
         if every is not None:
             at = next((i for i, s in enumerate(stages) if isinstance(s, Epoch)), None)
@@ -84,7 +84,7 @@ class Model:
         return stages
 
 
-class _Fitting(Pick):
+class Fitting(Pick):
     """The pick that a model's line begins with, which also looks at the rate."""
 
     model_: Model

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import signal
+
 import numpy as np
 import pytest
 
+from bcikit.acquire.synthetic import Synthetic
+from bcikit.cli import main as cli
+from bcikit.core.label import SIMULATED
+from bcikit.core.parts import Board, Status
 from bcikit.core.pipeline import Pipeline
-from bcikit.core.stream import Channel, Event, Stream, recording
+from bcikit.core.stream import Channel, Chunk, Event, Stream, recording
 from bcikit.decode._model import load, save
 from bcikit.decode._taught import learns
 from bcikit.decode.erp.toeplitz_lda import ToeplitzLda
+from bcikit.ethics import sandbox
+from bcikit.ethics.consent import Consent
 from bcikit.evaluate.data import cut
 from bcikit.evaluate.protocols import stepping
 from bcikit.preprocess.epoch import Epoch
@@ -89,3 +98,148 @@ def test_saved_on_the_way_it_goes_on_with_the_same_bytes(model):
 def test_where_nobody_tells_when_a_trial_is_over_it_learns_nothing(model):
     out, fixed = (Pipeline(load(model[u]).live(every=0.1)).run(flashes(5)).data for u in ("labels", "none"))
     np.testing.assert_allclose(out, fixed, atol=1e-6)
+
+
+# -- from one session to the next
+
+
+class Played(Board):
+    """A board that plays these chunks; None among them is a Ctrl-C."""
+
+    def __init__(self, chunks, live=False):
+        self.chunks, self.live = list(chunks), live
+
+    def open(self):
+        return S.but(label=self.label if self.live else SIMULATED)
+
+    def read(self, timeout=0.1):
+        if self.chunks and self.chunks[0] is None:
+            signal.raise_signal(signal.SIGINT)
+            self.chunks[0] = Chunk(np.zeros((1, 3), np.float32), self.first, 0.0)  # still in hand when it ends
+        c = self.chunks.pop(0) if self.chunks else None
+        self.first = c.end if c else 0
+        return c
+
+    @property
+    def status(self):
+        return Status("streaming" if self.chunks else "ended")
+
+
+@pytest.fixture
+def days(monkeypatch):
+    """Two halves of a recording: days(half, ..., live=...) makes them `--board synthetic`."""
+    halves = list(flashes(5, late=12).recut((4000, 10**6)))
+
+    def plug(*chunks, live=False):
+        board = Played(chunks or halves[:1], live)
+        monkeypatch.setattr(Synthetic, "make", classmethod(lambda cls, _: board))
+
+    plug.halves = halves
+    return plug
+
+
+def stream(*args):
+    return cli.main(["stream", "--board", "synthetic", "--no-view", *map(str, args)])
+
+
+def all_of(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize("update", ["expect", "labels"])
+def test_the_next_session_begins_with_what_was_learnt(model, update, days, tmp_path, capfd):
+    first, second = days.halves
+    before = all_of(model[update])
+    days()
+    assert stream("--decode", model[update], "--keep", tmp_path / "new") == 0
+    assert f"--decode {tmp_path / 'new'}" in capfd.readouterr().err
+    assert all_of(model[update]) == before
+
+    def behind(line, *, state=None):
+        line.start(S)
+        if state:
+            line.restore(state)
+        return line.step(second).data.tobytes()
+
+    never_stopped = Pipeline(load(model[update]).live())
+    never_stopped.start(S)
+    never_stopped.step(first)
+    state, learned = never_stopped.state(), never_stopped.learned()
+    whole = never_stopped.step(second).data.tobytes()
+    never_stopped.restore(learned)
+    restarted = behind(never_stopped)
+    assert behind(Pipeline(load(tmp_path / "new").live())) == restarted != behind(Pipeline(load(model[update]).live()))
+    assert behind(Pipeline(load(tmp_path / "new").live()), state=state) == whole, "what is not state was all kept"
+
+
+def test_a_kept_model_says_whence_it_comes_and_who_shaped_it(model, days, tmp_path):
+    days(days.halves[0], live=True)
+    Consent().grant("S1", "research", ["train"])
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "a", "--subject", "S1") == 0
+    days(days.halves[1])
+    assert stream("--decode", tmp_path / "a", "--keep", tmp_path / "b") == 0
+    old, a, b = (json.loads((f / "model.json").read_text()) for f in (model["expect"], tmp_path / "a", tmp_path / "b"))
+    assert a["subjects"] == b["subjects"] == ["S1"] and a["recipe"] == b["recipe"] == old["recipe"]
+    assert [h["from"] for h in b["history"]] == [old["arrays_sha256"], a["arrays_sha256"]]
+    assert [h["samples"] for h in b["history"]] == [len(c) for c in days.halves]
+    assert [h["subjects"] for h in b["history"]] == [["S1"], []] and b["history"][:1] == a["history"]
+    for meant in (old["use"], "for research", "a simulation"):
+        assert meant in b["use"]
+
+
+def test_ctrl_c_loses_nothing(model, days, tmp_path):
+    days(days.halves[0], None, days.halves[1])
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "new") == 0
+    days(days.halves[0])
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "same") == 0
+    cut_short, same = (load(tmp_path / n).line.learned() for n in ("new", "same"))
+    assert repr(cut_short) == repr(same)
+
+
+def test_a_session_file_keeps_as_well(model, days, tmp_path):
+    days()
+    file = tmp_path / "session.toml"
+    file.write_text(f'[board]\nuse = "synthetic"\n[decoder]\nuse = "model"\nfolder = "{model["expect"]}"\n')
+    assert cli.main(["run", str(file), "--keep", str(tmp_path / "new")]) == 0
+    days()
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "same") == 0
+    assert (tmp_path / "new" / "arrays.safetensors").read_bytes() == (tmp_path / "same" / "arrays.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "update, more, said",
+    [
+        ("none", (), "No model in this line learns"),
+        ("expect", ("--decode-every", 0.1), "No model in this line learns"),
+        ("expect", ("--sandbox",), "does not leave it"),
+    ],
+)
+def test_where_nothing_is_learnt_there_is_nothing_to_keep(model, days, tmp_path, capfd, update, more, said):
+    if "--sandbox" in more and (why := sandbox.available()):
+        pytest.skip(f"left out: {why}")
+    days()
+    assert stream("--decode", model[update], "--keep", tmp_path / "new", *more) == 2
+    assert said in capfd.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_no_folder_is_written_over_or_left_empty(model, days, tmp_path, capfd, monkeypatch):
+    days()
+    assert stream("--decode", model["expect"], "--keep", model["none"]) == 4
+    assert "exists" in capfd.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "file" / "new") == 4
+    days(days.halves[0].cut(0, RATE)[0])
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "new") == 0, "nothing came"
+    days()
+    monkeypatch.setattr(ToeplitzLda, "refit", lambda self: 1 / 0)
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "new") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_who_takes_it_back_while_it_runs_is_not_in_what_is_kept(model, days, tmp_path, capfd, monkeypatch):
+    Consent().grant("S1", "research", ["train"])
+    days(*days.halves, live=True)
+    adapt = ToeplitzLda.adapt
+    monkeypatch.setattr(ToeplitzLda, "adapt", lambda self, event: (Consent().revoke("S1"), adapt(self, event))[1])
+    assert stream("--decode", model["expect"], "--keep", tmp_path / "new", "--subject", "S1") == 3
+    assert "S1" in capfd.readouterr().err and not (tmp_path / "new").exists()
