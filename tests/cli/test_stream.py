@@ -364,7 +364,7 @@ def test_markers_of_another_board_are_merged(capfd, monkeypatch):
     from bcikit.cli import _go
 
     seen = []
-    monkeypatch.setattr(_go, "go", seen.append)
+    monkeypatch.setattr(_go, "go", lambda session, **_: seen.append(session))
     assert cli.main(["stream", "--board", "synthetic", "--markers", "lsl:My=Markers"]) == 2  # a key that Lsl has not
     assert cli.main(["stream", "--board", "synthetic", "--markers", "lsl:Markers"]) == 0
     assert cli.main(["stream", "--board", "synthetic", "--markers", "lsl:type=Markers,wait_s=1"]) == 0
