@@ -95,6 +95,7 @@ class Merge(Board):
         self._begin: int | None = None  # the first board's first index
         self._held: deque[Chunk] = deque()  # the first board's, until their time to leave
         self._marks: list[tuple[str, Any, float, float]] = []  # name, value, time, uncertainty; not yet placed
+        self._untimed = 0
         return self._described(streams)
 
     def _described(self, streams: list[Stream]) -> Stream:
@@ -156,6 +157,9 @@ class Merge(Board):
         events, waiting = [], []
         for mark in self._marks:
             name, value, time, uncertainty = mark
+            if not math.isfinite(time):  # it would wait for ever
+                self._untimed += 1
+                continue
             index, unsure = self._first.index_of(time)
             if math.isfinite(index) and index <= begin - 1:
                 continue
@@ -189,6 +193,7 @@ class Merge(Board):
             notes += [f"{other.stream.name}: {said.state}"] if said.state != "streaming" else []
             notes += [f"{other.stream.name}: {said.note}"] if said.note else []
             notes += [f"{other.late} samples of {other.stream.name} came later than wait_s"] if other.late else []
+        notes += [f"{self._untimed} marks bore no time and are left out"] if self._untimed else []
         return replace(status, state=state, note="; ".join(notes))
 
     def index_of(self, time: float) -> tuple[float, float]:
@@ -235,7 +240,8 @@ class _Other:
     def _when(self, e: Event, c: Chunk) -> float:
         rate = self.stream.rate
         if np.ndim(c.time):
-            return float(c.time[min(max(round(e.index) - c.first, 0), len(c) - 1)]) if len(c) else math.nan
+            at = e.index - c.first
+            return float(c.time[min(max(round(at), 0), len(c) - 1)]) if len(c) and math.isfinite(at) else math.nan
         return float(c.time) - ((c.end - 1 - e.index) / rate if rate else 0.0)
 
     def at(self, times: np.ndarray, stale: float) -> np.ndarray:

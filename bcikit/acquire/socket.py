@@ -20,6 +20,7 @@ from ._wired import Link, Wired
 
 NUMBERS = {"u1": 8, "u2": 16, "u4": 32, "u8": 0}  # bits after which they begin again; 64 never do
 OFFSET = 0x8000  # of samples that are not signed
+MOST = {"tcp": 1 << 20, "udp": 65_507}  # bytes of a packet: some of them are held at once; a datagram cannot be longer
 
 
 @dataclass(eq=False)
@@ -81,13 +82,19 @@ class Socket(Wired):
         ends = [offset + np.dtype(form).itemsize for offset, form in at.values()]
         if max(ends, default=0) > self.header:
             raise WrongUse(f"socket:header={self.header} is too short for the magic bytes and the counter in it.")
+        size, most = self.header + 2 * self.samples * self.n, MOST[self.protocol]
+        if size > most:
+            raise WrongUse(
+                f"A packet of {size} bytes is too long: over {self.protocol} it has {most} at most.",
+                f"It is header + 2 x samples x n, with header={self.header}, samples={self.samples}, n={self.n}.",
+            )
         row = (f"{order}i2" if self.signed else f"{order}u2", (self.samples, self.n))
         dtype = np.dtype(
             {
                 "names": [*at, "x"],
                 "formats": [*(form for _, form in at.values()), row],
                 "offsets": [*(offset for offset, _ in at.values()), self.header],
-                "itemsize": self.header + 2 * self.samples * self.n,
+                "itemsize": size,
             }
         )
         bits, of = NUMBERS[self.counter_type], self.samples if self.counts == "packets" else 1

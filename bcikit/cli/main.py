@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from ..core import find
 from ..core.errors import BciError, nearest
+from ..core.settings import Part
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -131,8 +132,21 @@ def _told(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:
         _say(f"{error.filename or 'The system'}: {error.strerror}.")
         return 4
-    _say(f"{type(error).__name__}: {error}\n{REPORT}")
+    _say(f"{type(error).__name__}: {error}\n{_theirs(error) or REPORT}")
     return 1
+
+
+def _theirs(error: Exception) -> str:
+    """Where it came out of a part of another package: whose it is."""
+    from traceback import walk_tb
+
+    for frame, _ in reversed(list(walk_tb(error.__traceback__))):
+        its = frame.f_locals.get("self")
+        package = type(its).__module__.partition(".")[0]
+        if isinstance(its, Part) and package != "bcikit":
+            whose = f"This is a fault of the {its.room} {its.part_name()!r}, which the package {package} brings."
+            return f"{whose}\nTell its author what `bcikit --debug ...` shows, or leave it out."
+    return ""
 
 
 def _which(error: click.ClickException) -> str:

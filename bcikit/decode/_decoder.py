@@ -73,16 +73,19 @@ class Decoder(Stage):
     def fit(self, X: Any, y: Any, *, stream: Stream | None = None, groups: Any = None) -> Self:
         """X (trials, channels, lags) or (trials, features); y (trials,) labels. stream: what the trials were cut from, for
         its rate and the names of its channels. groups: of each trial, its run. Trials with NaN are left out.
-        Raises WrongUse where they do not fit together, or there are fewer than two classes."""
+        Raises WrongUse where they do not fit together, there are fewer than two classes, or nothing can be learnt."""
         X, y = np.asarray(X), np.asarray(y)
-        if X.ndim < 2 or y.shape != (len(X),):
-            raise WrongUse(f"{self.part_name()} cannot learn from {X.shape} trials with {y.shape} labels.")
+        if X.ndim < 2 or y.shape != (len(X),) or X.dtype.kind not in "biuf" or not all(X.shape[1:]):
+            raise WrongUse(f"{self.part_name()} cannot learn from {X.shape} trials ({X.dtype}) with {y.shape} labels.")
         groups = np.zeros(len(X), int) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         whole = np.isfinite(X).all(axis=tuple(range(1, X.ndim)))
         X, y, groups = np.asarray(X[whole], float), y[whole], groups[whole]
         for name in [n for n in vars(self) if n.endswith("_") and n[0] != "_"]:
             delattr(self, name)
-        classes = np.unique(y)
+        try:
+            classes = np.unique(y)
+        except TypeError:
+            raise WrongUse(f"{self.part_name()} cannot sort labels of several kinds.", do="Write all as text.") from None
         if len(classes) < 2:
             raise WrongUse(
                 f"{self.part_name()} cannot learn from trials of one class.",
@@ -91,9 +94,19 @@ class Decoder(Stage):
         self.classes_, self.shape_ = classes, X.shape[1:]
         self.rate_ = float(stream.rate) if stream else None
         self.names_ = stream.names if stream else ()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of few trials and convergence: the score tells
-            self.learn(X, np.searchsorted(classes, y), groups)
+        try:
+            with warnings.catch_warnings():  # scikit-learn's, of few trials and convergence: the score tells
+                warnings.simplefilter("ignore", UserWarning)
+                self.learn(X, np.searchsorted(classes, y), groups)
+            if not np.isfinite(self.predict_proba(X[:1])).all():
+                raise FloatingPointError("What it learnt has no value for a trial that it learnt from.")
+        except (ValueError, ArithmeticError, IndexError) as error:  # the methods' own words for data that hold nothing
+            del self.classes_
+            raise WrongUse(
+                f"{self.part_name()} can learn nothing from these {len(X)} trials of shape {self.shape_}.",
+                " ".join(str(error).split())[:200] or type(error).__name__,
+                "Are there several trials of each class, and is there a signal in them, in µV?",
+            ) from error
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -116,6 +116,18 @@ def test_marks_lie_on_the_pulse_to_one_sample():
         assert e.uncertainty == pytest.approx(math.hypot(0.002, 0.001))
 
 
+@pytest.mark.parametrize("time", [math.nan, math.inf])
+def test_a_mark_without_a_time_is_told_and_does_not_wait_for_ever(time):
+    merge = Merge.of(Pulses(), Marks((0.5,)))
+    merge.clock = JumpClock()
+    merge.open()
+    merge._marks.append(("no time", None, time, 0.0))
+    r = [c for _ in range(200) if (c := merge.read(0.05))]
+    assert [e.name for c in r for e in c.events] == ["pulse"] and not merge._marks
+    assert "1 marks bore no time" in merge.status.note
+    merge.close()
+
+
 @given(
     rate=st.sampled_from([30.0, 100.0, 250.0, 1000.0]),
     begin=st.integers(0, 300).map(lambda ms: ms / 1000 + 0.00033),  # no moment of both boards is the same

@@ -376,6 +376,8 @@ def test_datagrams_that_come_twice_or_late_are_left_out():
         ({"magic": "xyz"}, "is not bytes"),
         ({"header": 3}, "too short"),
         ({"channels": ("a", "a", "b")}, "names 2 different channels"),
+        ({"n": 65536, "samples": 65536}, "8589934596 bytes is too long"),
+        ({"protocol": "udp", "n": 128, "samples": 256}, "65540 bytes is too long: over udp it has 65507"),
     ],
 )
 def test_a_layout_that_cannot_be_is_told(settings, said):

@@ -118,6 +118,40 @@ def test_other_trials_and_other_channels_are_refused(decoder, source):
         type(decoder)(**decoder.settings()).start(source.stream)
 
 
+HOSTILE = {
+    "no signal": lambda X, y: (0 * X, y),
+    "one value": lambda X, y: (np.repeat(X[:1], len(X), axis=0), y),
+    "a still channel": lambda X, y: (np.where(np.arange(X.shape[1])[:, None] == 0, 7.5, X), y),
+    "a channel twice": lambda X, y: (X[:, [0, *range(X.shape[1])]], y),
+    "no channel whole": lambda X, y: (np.where(np.arange(X.shape[1])[:, None] == 0, np.nan, X), y),
+    "one trial a class": lambda X, y: (X[(i := np.unique(y, return_index=True)[1])], y[i]),
+    "one lag": lambda X, y: (X[..., :1], y),
+    "no channels": lambda X, y: (X[:, :0], y),
+    "huge": lambda X, y: (X * 1e200, y),
+    "tiny": lambda X, y: (X * 1e-200, y),
+    "texts": lambda X, y: (X.astype(str), y),
+    "labels of two kinds": lambda X, y: (X, np.array([1, "a"] * len(y), object)[: len(y)]),
+    "not what it is for": lambda X, y: (X.reshape(len(X), -1), y),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of what overflows
+@pytest.mark.parametrize("name", [n for n in DECODERS if n != "foreign"])  # a process of its own each time
+def test_trials_that_hold_nothing_are_refused_in_words_or_learnt_from(name):
+    for decoder, source in DECODERS[name].examples():
+        X, y = labelled(decoder, source)
+        for what, hurt in HOSTILE.items():
+            twin = type(decoder)(**decoder.settings())
+            X2, y2 = hurt(X[:30], y[:30])
+            try:
+                p = twin.fit(X2, y2).predict_proba(X2)
+            except WrongUse as error:
+                assert len(str(error).splitlines()) <= 3, what
+            else:
+                np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6, err_msg=what)
+        break
+
+
 CHAINS = [
     ("sklearn:LinearDiscriminantAnalysis(solver=lsqr,shrinkage=auto)",),
     ("sklearn:StandardScaler", "sklearn:SVC(C=0.5)"),
