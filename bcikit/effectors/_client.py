@@ -38,12 +38,11 @@ class Client:
         self.spec, self.seq, self.lease = spec, 0, secrets.randbits(31) | 1
         self._brain = -math.inf  # of the newest command
         self._thread = 0  # that commands, where it has real-time priority
-        feelings = 3 * spec.points + 3 + len(spec.felt)
         memory = shared_memory()
-        self.panel = Panel(memory, len(spec.names), feelings)
+        self.panel = Panel(memory, len(spec.names), spec.feelings)
         ours, theirs = socket.socketpair()
         asked = {"effector": effector, "settings": settings, "parent": os.getpid(), "lease": self.lease}
-        asked |= {"period": period, "memory": memory, "feelings": feelings, "thread": threading.get_native_id()}
+        asked |= {"period": period, "memory": memory, "feelings": spec.feelings, "thread": threading.get_native_id()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bcikit.effectors._guardian", str(theirs.fileno())],
             pass_fds=[memory, theirs.fileno()],

@@ -41,7 +41,7 @@ class Guardian:
         self.program = Watched(self.parent)
         effector = part("sink", asked["effector"]).make(asked["settings"])
         self.limits = _limits.read(effector.limits_path())
-        self.spec = effector.spec
+        self.spec, self.real = effector.spec, effector.real
         self.ledger = Ledger(self.limits.device)
         used = self.ledger.session, self.ledger.day
         self.sup = Supervisor(self.limits, self.spec, float(asked["period"]), used_s=used)
@@ -145,6 +145,7 @@ class Guardian:
             prompt = {"program": self.thread, "supervisor": 0, "device": self.mover.pid}
             answer |= {"real-time": ", ".join(n for n, t in prompt.items() if favoured(t)) or "none"}
             answer |= {"guardian": os.getpid(), "mover": self.mover.pid, "memory": self.memory, "parent": self.parent}
+            answer["simulated"] = not self.real
             answer |= {"session_s": float(self.sup.session_s[0]), "day_s": float(self.sup.day_s[0]), "worst_s": self.worst}
             one.sendall(json.dumps(answer).encode() + b"\n")
         except (OSError, ValueError, BciError, AttributeError) as error:

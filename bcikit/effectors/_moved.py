@@ -21,6 +21,7 @@ from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
 from . import _limits
 from ._client import Client
+from ._overheard import Overheard
 from ._spec import CommandSpec, Device, Felt
 from ._supervisor import Cause, Command, Seen, Supervisor
 
@@ -135,16 +136,17 @@ class Moved(Sink):
     def senses(self) -> Stream:
         """What the device feels, as a stream for `feedback` or a stimulator: force, torque, distance to a person, and what
         its spec names besides, at the rate of the commands and under their label."""
-        units = {"force": "N", "torque": "N m", "distance": "m", **self.spec.felt}
-        channels = tuple(Channel(n, "aux", u) for n, u in units.items())
-        return self.stream.but(name=f"felt by {self.part_name()}", channels=channels)
+        return self.stream.but(name=f"felt by {self.part_name()}", channels=self.spec.senses)
 
     def sense(self) -> Chunk:
         """What it feels now: a row of `senses`, NaN where not measured; in lock-step at the newest command's index."""
-        felt = self.look()
-        row = [felt.force, felt.torque, felt.distance, *(felt.more[n] for n in self.spec.felt)]
+        row = self.look().packed(self.spec)[3 * self.spec.points :].astype(np.float32)
         index = max(self._index, 0)
-        return Chunk(np.array([row], np.float32), index, index / self.stream.rate if self.lockstep else time.monotonic())
+        return Chunk(row[None], index, index / self.stream.rate if self.lockstep else time.monotonic())
+
+    def overheard(self) -> Overheard:
+        """The same while another program of this user moves it. Raises DeviceTrouble where none does."""
+        return Overheard(_limits.read(self.limits_path()).device, self.spec)
 
     @property
     def cause(self) -> Cause:

@@ -62,14 +62,16 @@ class Panel:
     order     from the supervisor to the device: when, cause, values
     felt      from the device: when, cause that it acts on, since when, values that it acts on, what it feels
     state     from the supervisor to the program: when, cause, latched, refused, session_s, day_s, seconds a step took
+
+    reads: somebody else's, which is not to be written.
     """
 
-    def __init__(self, fd: int, commands: int, feelings: int) -> None:
+    def __init__(self, fd: int, commands: int, feelings: int, reads: bool = False) -> None:
         lengths = [fixed + a * commands + b * feelings for fixed, a, b in SIZES.values()]
         ends = list(accumulate(map(Slot.size, lengths)))
-        if os.fstat(fd).st_size < ends[-1]:
+        if not reads and os.fstat(fd).st_size < ends[-1]:
             os.ftruncate(fd, ends[-1])
-        self._memory = mmap.mmap(fd, ends[-1])
+        self._memory = mmap.mmap(fd, ends[-1], access=mmap.ACCESS_READ if reads else mmap.ACCESS_DEFAULT)
         starts = [0, *ends[:-1]]
         self.command, self.order, self.felt, self.state = (
             Slot(self._memory, at, n) for at, n in zip(starts, lengths, strict=True)

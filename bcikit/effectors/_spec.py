@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..core.errors import WrongUse
-from ..core.stream import Stream
+from ..core.stream import Channel, Stream
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,17 @@ class CommandSpec:
     rest: tuple[float, ...]
     points: int = 0
     felt: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def senses(self) -> tuple[Channel, ...]:
+        """What the device feels, but for the places: force, torque, distance to a person, and `felt`."""
+        units = {"force": "N", "torque": "N m", "distance": "m", **self.felt}
+        return tuple(Channel(n, "aux", u) for n, u in units.items())
+
+    @property
+    def feelings(self) -> int:
+        """How many numbers it reports."""
+        return 3 * self.points + len(self.senses)
 
     def columns(self, s: Stream, effector: str) -> list[int]:
         """For each command the column of `s` that gives it. A stream of as many channels, none of them called so, is taken

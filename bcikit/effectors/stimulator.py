@@ -11,6 +11,7 @@ import numpy as np
 from ..core.label import SIMULATED
 from ..core.parts import Report, Setting, Sink
 from ..core.stream import Channel, Chunk, Recording, Stream, recording
+from ..decode.map.touch import FELT_UA, FULL_UA, SHAPE, TRAIN, sensation
 from . import _dose
 from ._dose import Meter, Train
 from ._drawing import Drawing, ball, line, word
@@ -18,16 +19,6 @@ from ._limits import packaged
 from ._spec import CommandSpec
 
 SPREAD_UA_MM2 = 1292.0  # µA/mm²: S. D. Stoney et al., J. Neurophysiol. 31:659-669, 1968, doi:10.1152/jn.1968.31.5.659
-FELT_UA, FULL_UA = 20.0, 80.0  # where a microelectrode is felt, and felt fully (Flesher et al. 2016)
-SHAPE = (200.0, 100.0, 400.0)  # µs: cathodic phase, gap, anodic phase of half the current (Flesher et al. 2016)
-
-
-def sensation(strength: float, electrode: int = 1, rate: float = 100.0, seconds: float = 0.02) -> np.ndarray:
-    """The command for a sensation of a strength from 0 (none) to 1, as encoded by Flesher et al., Science 372:831-836, 2021,
-    doi:10.1126/science.abd0380: contact as current, linear from just felt to full."""
-    width, gap, back = SHAPE
-    current = 0.0 if strength <= 0 else FELT_UA + (FULL_UA - FELT_UA) * min(strength, 1.0)
-    return np.array([electrode, current, width, gap, current * width / back, back, rate, seconds])
 
 
 @dataclass(eq=False)
@@ -40,8 +31,8 @@ class Stimulator(Sink):
     kind: ClassVar[str] = "effector"
     inline: ClassVar[bool] = True
     takes: ClassVar = CommandSpec(
-        ("electrode", "current", "width", "gap", "back_current", "back_width", "rate", "seconds"),
-        ("1", "µA", "µs", "µs", "µA", "µs", "Hz", "s"),
+        tuple(TRAIN),
+        tuple(TRAIN.values()),
         (1.0, 0.0, *SHAPE[:2], 0.0, SHAPE[2], 100.0, 0.02),
     )
 

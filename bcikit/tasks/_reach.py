@@ -9,11 +9,12 @@ import numpy as np
 
 from ..core.pipeline import Pipeline
 from ..decode.map.grasp import Grasp
+from ..decode.map.touch import sensation
 from ..effectors._arm import Arm7
 from ..effectors._drawing import Drawing, ball
 from ..effectors._spec import Felt
 from ..effectors.arm import Arm
-from ..effectors.stimulator import Stimulator, sensation
+from ..effectors.stimulator import Stimulator
 from ._brain import BIN_S, Implant, Will
 from .scenario import Gate, Watch
 

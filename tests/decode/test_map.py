@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from bcikit.core.errors import WrongUse
-from bcikit.core.stream import Channel, Stream, recording
+from bcikit.core.stream import Channel, Chunk, Stream, recording
 from bcikit.decode.map.gather import Gather
 from bcikit.decode.map.select import Select
 from bcikit.decode.map.steady import Steady
+from bcikit.decode.map.touch import Touch
+from bcikit.effectors.stimulator import Stimulator
+from bcikit.testing import OpenGate
 
 
 def said(stage, p, rate=10.0, names=("left", "right")):
@@ -104,3 +107,30 @@ def test_what_they_cannot_read_is_said():
     mixed = Stream("v", 50.0, (Channel("x", "velocity", "m/s"), Channel("y", "velocity", "cm/s")))
     with pytest.raises(WrongUse, match="one vector"):
         Steady().start(mixed)
+
+
+def test_what_is_felt_becomes_trains_that_the_stimulator_gives():
+    (_, felt), (near, _) = Touch.examples()
+    line = Touch(channel="grip", high=8.0, low=2.0)
+    stream = line.start(felt.stream)
+    rows = np.array([[2.0, 0], [2.001, 0], [5.0, 0], [8.0, 0], [99.0, 0], [np.nan, 0]], np.float32)
+    trains = line.step(Chunk(rows, 0, 0.0))
+    assert trains.data[:, 1] == pytest.approx([0, 20.01, 50, 80, 80, 0], abs=0.01)
+    assert (trains.data[:, 7] == np.float32(1 / 50)).all()
+    made = Stimulator(lockstep=True)
+    OpenGate().open(made, stream).send(trains)
+    assert (made.given, made.refused, made.felt) == (4, 0, 0.0)
+    near.start(felt.stream)
+    nearer = near.step(Chunk(np.array([[0, 3.0], [0, 2.0], [0, 0.5]], np.float32), 0, 0.0))
+    assert nearer.data[:, 1] == pytest.approx([0, 50, 80]) and (nearer.data[:, 0] == 2).all()
+
+
+def test_touch_says_what_cannot_be_felt():
+    stream = next(iter(Touch.examples()))[1].stream
+    for touch, s, why in (
+        (Touch(channel="grip", high=0.0), stream, "both 0"),
+        (Touch(channel="force", high=1.0), stream, "no channel 'force'"),
+        (Touch(channel="grip", high=1.0), stream.but(rate=0.0), "steady rate"),
+    ):
+        with pytest.raises(WrongUse, match=why):
+            touch.start(s)

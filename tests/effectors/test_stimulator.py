@@ -11,11 +11,12 @@ from bcikit import Channel, Chunk, Status, Stream
 from bcikit.core.errors import FileTrouble, WrongUse
 from bcikit.core.label import SIMULATED
 from bcikit.core.parts import Report
+from bcikit.decode.map.touch import sensation
 from bcikit.effectors import _dose
 from bcikit.effectors._dose import Meter, Train
 from bcikit.effectors._limits import packaged
 from bcikit.effectors.feedback import Feedback
-from bcikit.effectors.stimulator import Stimulator, sensation
+from bcikit.effectors.stimulator import Stimulator
 from bcikit.testing import OpenGate
 
 # area in m², current in A, charge in C, width in s; None: no limit of its own (copied by hand from stimulator.toml)
