@@ -59,7 +59,7 @@ def events(path: Path) -> Iterator[tuple[float, str, float]]:
             ) from None
         name = next((v for k in ("trial_type", "value") if (v := row.get(k, "")).lower() not in NONE), "")
         if name and math.isfinite(onset):
-            yield onset, name, float(length) if length.replace(".", "", 1).isdigit() else 0.0
+            yield onset, name, float(length) if length.replace(".", "", 1).isdecimal() else 0.0
 
 
 def told(path: Path, r: Recording) -> Recording:
