@@ -21,7 +21,7 @@ import numpy as np
 from ..core.errors import BciError
 from ..core.find import parts
 from ..core.label import DECLASSIFIERS
-from ..decode._model import load
+from ..decode._model import FORMAT, fingerprint, load
 from ..ethics import keys
 from ..files.read import read
 from ..files.sealed import LENGTH, MAGIC
@@ -204,13 +204,11 @@ def _loaded(folder: Path) -> str:
 
 
 def _hostile_models(f: Field) -> dict[str, tuple[dict[str, Any], bytes]]:
-    import hashlib
-
     from safetensors.numpy import save
 
     def said(arrays: bytes, **more: Any) -> dict[str, Any]:
-        sha = hashlib.sha256(arrays).hexdigest()
-        return {"format": 1, "rate_hz": 250.0, "channels": [], "arrays_sha256": sha, "recipe": {}, "learned": {}} | more
+        whole = {"format": FORMAT, "rate_hz": 250.0, "channels": [], "recipe": {}, "learned": {}} | more
+        return {**whole, "sha256": fingerprint(whole, arrays)}
 
     empty = save({})
     huge = struct.pack("<Q", 2**60) + b"{}"

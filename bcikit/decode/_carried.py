@@ -45,7 +45,7 @@ class Carried:
         stream, old = self.loop.stream, self.model.about
         self.gate.check("train", stream.label)
         lesson = {
-            "from": old["arrays_sha256"],
+            "from": old["sha256"],
             "metrics": old.get("metrics", {}),
             "board": stream.name,
             "subjects": sorted(stream.label.subjects),

@@ -25,7 +25,7 @@ from ._decoder import Decoder
 from ._taught import Taught
 
 SAID, ARRAYS = "model.json", "arrays.safetensors"
-FORMAT = 1
+FORMAT = 2
 RATE_OFF = 0.005  # relative: a board's nominal rate may be rounded
 
 
@@ -111,16 +111,16 @@ def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[
     learned = _out(line.learned(), arrays)
     packed = bytes_of(arrays)
     channels = [{"name": c.name, "kind": c.kind, "unit": c.unit, "position": c.position} for c in trained_on.channels]
-    said = {
+    said: dict[str, Any] = {
         "format": FORMAT,
         "use": use(trained_on.label),
         "rate_hz": trained_on.rate,
         "channels": channels,
         **about,
         "recipe": line.recipe(),
-        "arrays_sha256": hashlib.sha256(packed).hexdigest(),
         "learned": learned,
     }
+    said["sha256"] = fingerprint(said, packed)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ARRAYS).write_bytes(packed)
@@ -128,6 +128,13 @@ def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[
     except OSError as error:
         raise FileTrouble(f"The model cannot be written to {folder}.", f"{error.strerror}.") from None
     return folder
+
+
+def fingerprint(said: Mapping[str, Any], packed: bytes) -> str:
+    """SHA-256 of all that decides what a model decodes: of a change that nobody would see, it says so; who means harm can
+    make it anew."""
+    decides = json.dumps([said[k] for k in ("recipe", "learned", "rate_hz", "channels")])
+    return hashlib.sha256(json.dumps(json.loads(decides), sort_keys=True).encode() + packed).hexdigest()
 
 
 def note(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -149,8 +156,8 @@ def load(folder: str | Path) -> Model:
         packed = (folder / ARRAYS).read_bytes()
         if said["format"] != FORMAT:
             raise FileTrouble(f"{folder} is of format {said['format']}.", f"This bcikit reads format {FORMAT}.")
-        if hashlib.sha256(packed).hexdigest() != said["arrays_sha256"]:
-            raise FileTrouble(f"{folder} is damaged.", f"{ARRAYS} is not the one that {SAID} was written with.")
+        if fingerprint(said, packed) != said["sha256"]:
+            raise FileTrouble(f"{folder} is damaged.", f"{SAID} or {ARRAYS} is not what was written when it was trained.")
         line = build(said.pop("recipe"))
         line.restore(_back(said.pop("learned"), arrays_of(packed)))
         if not isinstance(line, Pipeline) or not line.stages or not isinstance(line.stages[-1], Decoder):

@@ -236,7 +236,7 @@ def _unit(unit: Unit, job: Job, cuts: Cuts) -> Answers:
     kind: Any = Watched if job.protocol == "asynchronous" else Scored
     files = [(r.name, content(r.here()), r.options) for r in job.runs]
     made_from = [its.recipe(), job.protocol, unit.form, unit.share, unit.subject, files, code()]
-    made_from.append([job.runs[0].card.trials, job.model.about["arrays_sha256"] if job.model else "", job.feedback])
+    made_from.append([job.runs[0].card.trials, job.model.about["sha256"] if job.model else "", job.feedback])
     place = home() / "cache" / "evaluate" / f"{digest(made_from)}.json"
     if job.use_cache and place.is_file():
         try:

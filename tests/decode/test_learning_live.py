@@ -180,7 +180,7 @@ def test_a_kept_model_says_whence_it_comes_and_who_shaped_it(model, days, tmp_pa
     assert stream("--decode", tmp_path / "a", "--keep", tmp_path / "b") == 0
     old, a, b = (json.loads((f / "model.json").read_text()) for f in (model["expect"], tmp_path / "a", tmp_path / "b"))
     assert a["subjects"] == b["subjects"] == ["S1"] and a["recipe"] == b["recipe"] == old["recipe"]
-    assert [h["from"] for h in b["history"]] == [old["arrays_sha256"], a["arrays_sha256"]]
+    assert [h["from"] for h in b["history"]] == [old["sha256"], a["sha256"]]
     assert [h["samples"] for h in b["history"]] == [len(c) for c in days.halves]
     assert [h["subjects"] for h in b["history"]] == [["S1"], []] and b["history"][:1] == a["history"]
     for meant in (old["use"], "for research", "a simulation"):

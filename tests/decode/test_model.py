@@ -11,7 +11,7 @@ import pytest
 from bcikit.core.errors import BciError, FileTrouble, WrongUse
 from bcikit.core.pipeline import Pipeline, build
 from bcikit.core.stream import Channel, Event, Stream, recording
-from bcikit.decode._model import load, note, save
+from bcikit.decode._model import fingerprint, load, note, save
 from bcikit.decode.estimator import Estimator
 from bcikit.ethics import sandbox
 from bcikit.preprocess.bandpass import Bandpass
@@ -106,9 +106,38 @@ def test_how_good_it_is_stands_in_the_folder(model):
     assert load(model[0]).about["metrics"] == {"metric": "accuracy", "mean": 0.9}
 
 
-def change(folder, **said):
+def change(folder, **more):
+    """As somebody would who means harm, and makes the fingerprint anew."""
     path = folder / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | said))
+    said = json.loads(path.read_text()) | more
+    path.write_text(json.dumps({**said, "sha256": fingerprint(said, (folder / "arrays.safetensors").read_bytes())}))
+
+
+def numbers(value, at=()):
+    """Where the numbers stand."""
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from numbers(value[key], (*at, key))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield at
+
+
+def test_no_number_that_decides_changes_unseen(model):
+    path = model[0] / "model.json"
+    said = json.loads(path.read_text())
+    places = [(part, *at) for part in ("recipe", "learned", "rate_hz", "channels") for at in numbers(said[part])]
+    assert len(places) > 5
+    for *way, last in places:
+        told = json.loads(path.read_text())
+        within = told
+        for key in way:
+            within = within[key]
+        within[last] += 1
+        (other := model[0].parent / "other").mkdir(exist_ok=True)
+        shutil.copy(model[0] / "arrays.safetensors", other)
+        (other / "model.json").write_text(json.dumps(told))
+        with pytest.raises(FileTrouble, match="not what was written"):
+            load(other)
 
 
 @pytest.mark.parametrize(
