@@ -34,20 +34,25 @@ def at_terminal(code, *answers, args=()):
     alike = "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler)"
     child = subprocess.Popen([sys.executable, "-c", f"{alike}\n{code}", *args], stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    seen, said, left = b"", 0, list(answers)
+    seen, said, left, last, waits = b"", 0, list(answers), b"", 0
     try:
-        while select.select([master], [], [], 60)[0]:
+        while waits < 12:
+            if not select.select([master], [], [], 5)[0]:
+                waits += 1
+                if last == b"\x03":  # one that comes just before Python reads interrupts no read; a person presses again
+                    os.write(master, last)
+                continue
             try:
                 got = os.read(master, 4096)
             except OSError:  # it has ended
                 break
             if not got:
                 break
-            seen += got
+            seen, waits = seen + got, 0
             if left and (at := seen.find(left[0][0], said)) >= 0:
-                prompt, answer = left.pop(0)
+                prompt, last = left.pop(0)
                 said = at + len(prompt)
-                os.write(master, answer)
+                os.write(master, last)
         else:
             child.kill()
     finally:
