@@ -12,7 +12,7 @@ from ..core.clock import WALL, JumpClock
 from ..core.stream import Channel, Chunk, Stream
 from ..decode.kinematics.kalman import Kalman
 from ..ethics.gate import Gate
-from ..tasks.raw import raw_loop
+from ..tasks.play import CursorDemo
 from ..tasks.world import STEP_S
 
 CHANNELS, SIDE = 1024, 6
@@ -23,10 +23,11 @@ def raw(seed: int, seconds: float, channels: int = CHANNELS) -> Iterator[dict[st
     electrodes are reckoned in the same process as the features and the decoder. `cursor_ms`: from a bin's last sample to the
     cursor that moved by it (p50, p99, worst); `input_ms`: from the last sample of each millisecond of input to the end of
     the work on it, over the last 4,000 (p50, p99); `kept`: bins decoded, of those that passed."""
-    before = raw_loop(channels, SIDE, seed, Gate(), JumpClock())
+    demo = CursorDemo(channels, SIDE, seed, raw=True)
+    before = demo.loop(Gate(), JumpClock())
     for _ in before.run(calibrate=True, seconds=STEP_S):
         pass
-    loop = raw_loop(channels, SIDE, seed, Gate(), WALL)
+    loop = demo.loop(Gate(), WALL)
     loop.decoder.restore(before.decoder.learned())
     late, bins = [], 0
     for moment in loop.run(calibrate=False, seconds=seconds):

@@ -19,7 +19,7 @@ from ..core.loop import Loop
 from ..core.parts import Board, Report
 from ..core.pipeline import Pipeline
 from ..core.session import Session
-from ..decode._taught import learns
+from ..decode._learner import learns
 from ..effectors.console import Console
 from ..effectors.store import Store
 from ..effectors.xdf import Xdf

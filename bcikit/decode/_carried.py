@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ..core.loop import Loop
 from ..core.parts import Stage
 from ..ethics.gate import Gate
 from ..ethics.manifest import use
+from ._learner import within
 from ._model import Fitting, Model, save
 
 SINCE = "; learnt live: "  # between what the data were for that shaped a model, one after the other
@@ -66,11 +67,11 @@ class Carried:
 
 def learning(stages: Sequence[Stage]) -> Model:
     """The model whose decoder learns as these stages run. Raises WrongUse where there is none."""
-    within = list(_within(stages))
-    for model in (s.model_ for s in within if isinstance(s, Fitting)):
-        if any(s is model.decoder and s.learns_from for s in within):
+    every = list(within(stages))
+    for model in (s.model_ for s in every if isinstance(s, Fitting)):
+        if any(s is model.decoder and s.learns_from for s in every):
             return model
-    if any(s.part_name() == "sandbox" for s in within):
+    if any(s.part_name() == "sandbox" for s in every):
         what, do = "What is learnt in the sandbox does not leave it.", "Leave out --keep, or the sandbox."
         raise WrongUse(what, "Nobody outside reads the model's files.", do)
     raise WrongUse(
@@ -78,9 +79,3 @@ def learning(stages: Sequence[Stage]) -> Model:
         "A decoder of trials does that says what from, as flashes:update=expect, and is not asked continuously.",
         "Leave out --keep, or train such a decoder.",
     )
-
-
-def _within(stages: Sequence[Stage]) -> Iterator[Stage]:
-    for stage in stages:
-        yield stage
-        yield from _within(getattr(stage, "stages", ()))

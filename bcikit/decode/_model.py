@@ -22,7 +22,7 @@ from ..preprocess.pick import Pick
 from ..preprocess.window import Window
 from ._adaptive import Adaptive
 from ._decoder import Decoder
-from ._taught import Taught
+from ._learner import Learner
 
 SAID, ARRAYS = "model.json", "arrays.safetensors"
 FORMAT = 2
@@ -78,7 +78,7 @@ class Model:
                 stages[-1] = its = copy.copy(self.decoder)
                 its.update = "none"
         elif self.decoder.learns_from:
-            stages[-1] = Taught([self.decoder])
+            stages[-1] = Learner([self.decoder])
         elif hasattr(self.decoder, "growing"):
             stages = [self.decoder.growing(s) if isinstance(s, Epoch) else s for s in stages]
         return stages
@@ -133,8 +133,8 @@ def save(folder: str | Path, line: Pipeline, trained_on: Stream, about: Mapping[
 def fingerprint(said: Mapping[str, Any], packed: bytes) -> str:
     """SHA-256 of all that decides what a model decodes: of a change that nobody would see, it says so; who means harm can
     make it anew."""
-    decides = json.dumps([said[k] for k in ("recipe", "learned", "rate_hz", "channels")])
-    return hashlib.sha256(json.dumps(json.loads(decides), sort_keys=True).encode() + packed).hexdigest()
+    decides = json.dumps([said[k] for k in ("recipe", "learned", "rate_hz", "channels")], sort_keys=True)
+    return hashlib.sha256(decides.encode() + packed).hexdigest()
 
 
 def note(folder: Path, metrics: Mapping[str, Any]) -> None:

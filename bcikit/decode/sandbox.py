@@ -31,7 +31,7 @@ from ..core.stream import Chunk, Event, Stream
 from ..ethics import _wire, sandbox
 from ..ethics.home import home
 from ..preprocess.beside import composed
-from ._taught import learns
+from ._learner import learns
 
 BUILD, START, STEP, GAP, ADAPT, STATE, LEARNED, RESTORE, FIT, BAD = range(10)
 PATIENCE_S = 60.0  # for a worker that does not answer

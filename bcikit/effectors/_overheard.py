@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..core.errors import DeviceTrouble
 from ._door import tell
 from ._slot import Panel
 from ._spec import CommandSpec
+from ._watch import gone
 
 
 class Overheard:
@@ -41,7 +41,7 @@ class Overheard:
     @property
     def ended(self) -> bool:
         """Whether its supervisor is gone."""
-        return bool(select.select([self._pidfd], [], [], 0)[0])
+        return gone(self._pidfd)
 
     def close(self) -> None:
         self._panel.close()

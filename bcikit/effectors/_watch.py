@@ -22,8 +22,7 @@ class Watched:
             self._stat = -1  # it ended meanwhile
 
     def gone(self) -> bool:
-        """Whether it has ended, however it did."""
-        return bool(select.select([self.pidfd], [], [], 0)[0])
+        return gone(self.pidfd)
 
     def stopped(self) -> bool:
         """Whether it was stopped by a signal or a debugger, is not there, or is about to be killed."""
@@ -31,6 +30,11 @@ class Watched:
             return halted(os.pread(self._stat, STAT_BYTES, 0))  # opening it anew would cost ten times as much
         except OSError:
             return True
+
+
+def gone(pidfd: int) -> bool:
+    """Whether the process behind it has ended, however it did."""
+    return bool(select.select([pidfd], [], [], 0)[0])
 
 
 def halted(stat: bytes) -> bool:

@@ -89,7 +89,7 @@ class CursorDemo:
         made, settings, _ = DECODERS[self.decoder]
         if self.raw:
             decoder = made(channels=FEATURES[self.features], **settings)
-            return raw_loop(self.channels, self.side, self.seed, gate, clock, decoder, self.targets())
+            return raw_loop(self.channels, self.seed, decoder, self.targets(), gate, clock)
         decoder = (PointClick if self.clicks else made)(**settings)
         if known is not None:
             decoder.restore(known)

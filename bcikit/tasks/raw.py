@@ -15,12 +15,9 @@ from ..core.parts import Stage
 from ..decode.kinematics.steering import SCREEN, Steering
 from ..preprocess.marked import Marked
 from ..preprocess.unit_features import UnitFeatures
-from ..simulate.loop_facts import fact
 from ..simulate.neurons import TICK_S
 from ._targets import Targets
 from .closed_loop import ClosedLoop
-from .grid import Grid
-from .world import STEP_S
 
 HEADLESS_S = 0.01  # of a chunk, where nobody waits for it: the same bytes as with a millisecond
 
@@ -40,17 +37,7 @@ class RawLoop(ClosedLoop):
         self.board.intend(x, y)
 
 
-def raw_loop(
-    channels: int,
-    side: int,
-    seed: int,
-    gate: Gate,
-    clock: Clock,
-    decoder: Steering | None = None,
-    task: Targets | None = None,
-) -> RawLoop:
-    """A loop on a new implant, of which threshold crossings are decoded; in chunks of a millisecond on the wall clock. task:
-    another than the grid."""
+def raw_loop(channels: int, seed: int, decoder: Steering, task: Targets, gate: Gate, clock: Clock) -> RawLoop:
+    """A loop on a new implant; in chunks of a millisecond on the wall clock."""
     board = Implant(n=channels, seed=seed, script="rest", chunk=TICK_S if isinstance(clock, WallClock) else HEADLESS_S)
-    decoder = decoder or Steering(channels=("crossings",))
-    return RawLoop(board, decoder, task or Grid([seed], STEP_S, fact("dwell_s"), side), gate, clock)
+    return RawLoop(board, decoder, task, gate, clock)

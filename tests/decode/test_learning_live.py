@@ -14,8 +14,8 @@ from bcikit.core.label import SIMULATED
 from bcikit.core.parts import Board, Status
 from bcikit.core.pipeline import Pipeline
 from bcikit.core.stream import Channel, Chunk, Event, Stream, recording
+from bcikit.decode._learner import learns
 from bcikit.decode._model import load, save
-from bcikit.decode._taught import learns
 from bcikit.decode.erp.toeplitz_lda import ToeplitzLda
 from bcikit.ethics import sandbox
 from bcikit.ethics.consent import Consent

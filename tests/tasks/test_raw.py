@@ -20,7 +20,6 @@ from bcikit.preprocess.marked import Marked
 from bcikit.preprocess.unit_features import UnitFeatures
 from bcikit.tasks import closed_loop
 from bcikit.tasks.play import FEATURES, CursorDemo
-from bcikit.tasks.raw import raw_loop
 
 
 @pytest.fixture
@@ -31,14 +30,14 @@ def brief(monkeypatch):
 
 def test_it_is_steered_from_raw_signals(monkeypatch):
     monkeypatch.setattr(closed_loop, "BLOCKS", ((20.0, 1.0), (10.0, 0.5)))
-    loop = raw_loop(64, 4, 1, Gate(), JumpClock())
+    loop = CursorDemo(64, 4, 1, raw=True).loop(Gate(), JumpClock())
     used = [(m.chunk.data[-1], loop.scene.push[0].copy()) for m in loop.run(seconds=10) if m.phase == "use"]
     decoded, push = (np.array(a, float).ravel() for a in zip(*used, strict=True))
     assert np.corrcoef(decoded, push)[0, 1] > 0.5 and loop.facts()["correct"] >= 3
 
 
 def test_a_recording_of_the_signal_gives_the_same_decoder_at_any_chunk(brief, tmp_path):
-    loops = [raw_loop(32, 4, 2, Gate(), JumpClock()) for _ in range(2)]
+    loops = [CursorDemo(32, 4, 2, raw=True).loop(Gate(), JumpClock()) for _ in range(2)]
     loops[0].board.chunk = 0.001
     loops[1].add(Xdf(path=str(tmp_path / "raw.xdf")))
     made = [np.concatenate([m.chunk.data for m in loop.run(seconds=0.5)]).tobytes() for loop in loops]
